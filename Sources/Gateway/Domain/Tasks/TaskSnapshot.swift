@@ -1,0 +1,56 @@
+import Protocol
+
+/// A task's latest state (contract §3.2, `GET …/tasks/{id}`), with the offset that it includes.
+///
+/// Values published by workers are opaque JSON text. Times are Unix seconds.
+package struct TaskSnapshot: Sendable {
+  package let identifier: TaskIdentifier
+  package var status: TaskStatus = .pending
+  /// A free word of status as published (at most 64 characters), nil where the status is one of the five.
+  package var statusText: String?
+  /// 0–100 as published; `progressValue` is the same as a number. Never −1 (contract §6).
+  package var progress = JSONText(normalised: [UInt8(ascii: "0")])
+  package var progressValue = 0.0
+  package var current: JSONText?
+  package var total: JSONText?
+  package var message: JSONText?
+  package var details: JSONText?
+  package var result: JSONText?
+  package var error: JSONText?
+  package var errorCode: JSONText?
+  package var owner: UserIdentifier?
+  package var viewers: [UserIdentifier] = []
+  package var kind: String?
+  package var title: String?
+  package var parent: TaskIdentifier?
+  package var weight: JSONText?
+  package var dependsOn: [TaskIdentifier] = []
+  package var metadata: JSONText?
+  package var leaseSeconds: Double?
+  package var epoch: Epoch
+  package var offset = 0
+  package var stale = false
+  package var cancelRequested = false
+  package var eta: Double?
+  package var createdAt: Double
+  package var startedAt: Double?
+  package var updatedAt: Double
+  package var finishedAt: Double?
+  /// `complete` was published with `success: false` (status `failed`), as opposed to `error`.
+  package var finishedBy: TerminalKind?
+
+  package init(identifier: TaskIdentifier, epoch: Epoch, createdAt: Double) {
+    self.identifier = identifier
+    self.epoch = epoch
+    self.createdAt = createdAt
+    self.updatedAt = createdAt
+  }
+}
+
+/// Which publish ended a task; the task dialect replays `complete` or `error` accordingly.
+package enum TerminalKind: UInt8, Sendable {
+  case completeSuccess
+  case completeFailure
+  case error
+  case cancelled
+}
