@@ -1,4 +1,4 @@
-import Protocol
+package import Protocol
 
 /// A question to a user with a deadline and a default (contract §1): `pending` → one of the other four, exactly once.
 package struct Confirmation: Sendable {

@@ -1,5 +1,3 @@
-import Protocol
-
 /// A task's name: 1–128 characters of `A-Z a-z 0-9 . _ : -` (contract §1).
 ///
 /// An execution is the same object under the same name.

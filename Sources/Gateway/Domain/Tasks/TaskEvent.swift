@@ -1,4 +1,4 @@
-import Protocol
+package import Protocol
 
 /// One numbered change of a task: `offset` 1, 2, 3 … without gaps inside an `epoch` (contract §1).
 ///

@@ -1,4 +1,4 @@
-import Protocol
+package import Protocol
 
 /// A field of a publish body: absent keeps the snapshot's value, null clears it (contract §3.2).
 package enum ReportedField: Sendable, Equatable {

@@ -1,4 +1,4 @@
-import Protocol
+package import Protocol
 
 /// A task's latest state (contract §3.2, `GET …/tasks/{id}`), with the offset that it includes.
 ///
