@@ -34,11 +34,19 @@ package enum JSONDecode {
     guard let text = number(range, in: bytes) else { return nil }
     if let value = Int(text) { return value }
     guard let value = Double(text) else { return nil }
-    return Int(exactly: value)
+    return wholeNumber(value)
   }
 
   package static func int(_ member: JSONMember, in bytes: Span<UInt8>) -> Int? {
     member.kind == .number ? int(member.value, in: bytes) : nil
+  }
+
+  /// The double as an integer where it is one. (`Int(exactly:)` would need libm, which nothing else here does.)
+  static func wholeNumber(_ value: Double) -> Int? {
+    // 2^63 itself is past the range; every double below it fits.
+    guard value >= -0x1p63, value < 0x1p63 else { return nil }
+    let integer = Int(value)
+    return Double(integer) == value ? integer : nil
   }
 
   package static func bool(_ member: JSONMember) -> Bool? {

@@ -82,7 +82,7 @@ extension TokenClaims {
 
   /// Whole seconds are written as integers: some readers refuse `1700000000.0`.
   private static func numericDate(_ seconds: Double) -> JSONText {
-    if let whole = Int(exactly: seconds) { JSONText(integer: whole) } else { JSONText(double: seconds) }
+    if let whole = JSONDecode.wholeNumber(seconds) { JSONText(integer: whole) } else { JSONText(double: seconds) }
   }
 }
 
