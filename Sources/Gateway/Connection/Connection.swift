@@ -55,6 +55,14 @@ struct Connection: ~Copyable {
   /// With authentication off: has named a user.
   var namedUser = false
   var pingIsOut = false
+  /// On the list of connections that go at the end of the turn.
+  var isCondemned = false
+  /// In phase `flushing`: tell the peer that nothing follows once the queue is empty, then wait for its end.
+  var endsStream = false
+  /// In phase `flushing`: we have said that nothing follows, and read on until the peer ends too.
+  var lingers = false
+  /// Has been asked a confirmation, so the shard's list of those must be searched when it ends.
+  var wasAsked = false
   /// We closed, rather than the peer.
   var closedByUs = false
   var closeCode: UInt16 = 1006
@@ -97,6 +105,8 @@ final class ConnectionIdentity {
   /// The task of the task and execution dialects.
   var task: TaskIdentifier?
   let openedAt: Double
+  /// `token_expiring` was sent for the present credentials.
+  var expiryIsAnnounced = false
 
   init(principal: Principal, expiresAt: Double, openedAt: Double) {
     self.principal = principal

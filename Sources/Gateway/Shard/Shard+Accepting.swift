@@ -59,7 +59,9 @@ extension Shard {
     dropQueue(slot, keepingHead: false)
     if connections[slot].isCounted { leave(slot) }
     if connections[slot].isParked { shared.parkedConnections.subtract(1, ordering: .relaxed) }
-    for (callback, tokens) in asked where tokens.contains(token) { asked[callback]?.remove(token) }
+    if connections[slot].wasAsked {
+      for (callback, tokens) in asked where tokens.contains(token) { asked[callback]?.remove(token) }
+    }
     environment.close(connections[slot].descriptor)
     connections[slot].phase = .free
     connections[slot].generation &+= 1
@@ -74,6 +76,10 @@ extension Shard {
     connections[slot].speaksNative = false
     connections[slot].namedUser = false
     connections[slot].pingIsOut = false
+    connections[slot].isCondemned = false
+    connections[slot].endsStream = false
+    connections[slot].lingers = false
+    connections[slot].wasAsked = false
     connections[slot].closedByUs = false
     connections[slot].closeCode = 1006
     connections[slot].deadline = .max
@@ -105,6 +111,7 @@ extension Shard {
       switch entry.sentence {
       case .drop: release(entry.token.slot)
       case .close(let code, let reason):
+        connections[entry.token.slot].isCondemned = false
         dropQueue(entry.token.slot, keepingHead: true)
         close(entry.token.slot, code, reason.description)
       }

@@ -141,6 +141,8 @@ enum ShardLimits {
   static let keepAliveMilliseconds: Int64 = 75_000
   /// Milliseconds that a peer has to answer our close frame, or to take what we still have for it.
   static let closingMilliseconds: Int64 = 5_000
+  /// Milliseconds that an HTTP peer has to end its half after our last word.
+  static let lingerMilliseconds: Int64 = 1_000
   /// Milliseconds until a listener without descriptors is tried again.
   static let acceptPauseMilliseconds: Int64 = 50
   /// Bytes of further requests that are kept while one is being answered.

@@ -59,6 +59,10 @@ final class ShardTopics {
 
   func topic(_ key: TopicKey) -> LocalTopic? { topics[key] }
 
+  func forEachTopic(_ body: (LocalTopic) -> Void) {
+    for topic in topics.values { body(topic) }
+  }
+
   /// Adds a connection to a topic and to its own list. False at the shard's bound.
   func subscribe(
     _ slot: Int32, to key: TopicKey, audience: Audience, named: WatchRequest.Key = .task, listHead: inout Int32
