@@ -53,7 +53,7 @@ package struct TokenSecret: Sendable {
 }
 
 /// The doors to libcrypto.
-enum MessageAuthentication {
+package enum MessageAuthentication {
   /// HMAC (RFC 2104) with the algorithm's hash.
   static func code(of message: Span<UInt8>, secret: Span<UInt8>, algorithm: TokenAlgorithm) -> [UInt8]? {
     let hash =
@@ -77,7 +77,7 @@ enum MessageAuthentication {
   }
 
   /// Compares in a time that depends on the lengths only.
-  static func isEqual(_ left: Span<UInt8>, _ right: Span<UInt8>) -> Bool {
+  package static func isEqual(_ left: Span<UInt8>, _ right: Span<UInt8>) -> Bool {
     guard left.count == right.count else { return false }
     guard !left.isEmpty else { return true }
     // SAFETY: both buffers hold `left.count` bytes.
