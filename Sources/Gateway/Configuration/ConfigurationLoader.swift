@@ -99,7 +99,9 @@ private struct ConfigurationLoader {
     var seen: [String: String] = [:]
     for line in lines {
       guard let (key, isFile) = ConfigurationTable.key(environmentName: line.name), key.flag != "env-file" else {
-        let known = ConfigurationTable.environmentNames.filter { $0 != "\(ConfigurationTable.environmentPrefix)ENV_FILE" }
+        let known = ConfigurationTable.environmentNames.filter {
+          $0 != "\(ConfigurationTable.environmentPrefix)ENV_FILE"
+        }
         let hint = NearestName.find(line.name, among: known).map { ", did you mean \($0)?" } ?? ""
         mistakes.append("\(path):\(line.lineNumber): unknown name \(ValueText.shown(line.name))\(hint)")
         continue
@@ -117,7 +119,8 @@ private struct ConfigurationLoader {
     for name in environment.keys.sorted() where name.hasPrefix(ConfigurationTable.environmentPrefix) {
       guard let value = environment[name] else { continue }
       guard let (key, isFile) = ConfigurationTable.key(environmentName: name) else {
-        let hint = NearestName.find(name, among: ConfigurationTable.environmentNames)
+        let hint =
+          NearestName.find(name, among: ConfigurationTable.environmentNames)
           .map { ", did you mean \($0)?" } ?? ""
         warnings.append("unknown variable \(ValueText.shown(name)) is ignored\(hint)")
         continue

@@ -13,7 +13,9 @@ enum ConfigurationTable {
   static func key(_ flag: String) -> ConfigurationKey? { byFlag[flag] }
 
   /// The key of an environment variable, and whether the variable holds a file's path instead of the value.
-  static func key(environmentName: String) -> (key: ConfigurationKey, isFile: Bool)? { byEnvironmentName[environmentName] }
+  static func key(environmentName: String) -> (key: ConfigurationKey, isFile: Bool)? {
+    byEnvironmentName[environmentName]
+  }
 
   /// Every name that an environment variable or a line of an env-file may have.
   static let environmentNames = keys.flatMap {
@@ -165,7 +167,8 @@ enum ConfigurationTable {
 
   private static let operation: [ConfigurationKey] = [
     .boolean(
-      "echo", .operation, \.isEchoOn, "for conformance suites: WebSocket /echo and POST /echo answer with what they got"),
+      "echo", .operation, \.isEchoOn, "for conformance suites: WebSocket /echo and POST /echo answer with what they got"
+    ),
     .choice("log-level", .operation, \.logLevel, "least severe lines that are written").reloadable,
     .choice("log-format", .operation, \.logFormat, "JSON lines for programs or text for people")
       .defaulting(to: "text on a terminal, else json"),

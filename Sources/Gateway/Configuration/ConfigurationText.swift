@@ -20,7 +20,9 @@ package enum ConfigurationText {
       }
     }
     text += "\nsignalbox token:\n"
-    for (flag, placeholder, sentence) in TokenRequest.flags { text += "  --\(flag) \(placeholder)\n      \(sentence)\n" }
+    for (flag, placeholder, sentence) in TokenRequest.flags {
+      text += "  --\(flag) \(placeholder)\n      \(sentence)\n"
+    }
     text += """
 
       Every flag has a variable, WEBSOCKET_ and the flag in capitals (--ping-interval: WEBSOCKET_PING_INTERVAL), which
