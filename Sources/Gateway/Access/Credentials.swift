@@ -10,13 +10,27 @@ struct Credentials: Sendable {
   }
 
   enum Failure: Error, Sendable {
+    case missing
+    /// Neither an API key nor, where JWT keys are configured, a token.
     case unknown
+    case ticket
     case token(TokenError)
 
     var label: AuthenticationFailureLabel {
       switch self {
-      case .unknown: .malformed
+      case .missing: .missing
+      case .unknown: .apiKey
+      case .ticket: .ticket
       case .token(let error): AuthenticationFailureLabel(error)
+      }
+    }
+
+    var text: String {
+      switch self {
+      case .missing: "missing"
+      case .unknown: "unknown key"
+      case .ticket: "unknown or used ticket"
+      case .token(let error): error.label.description
       }
     }
   }

@@ -47,6 +47,10 @@ struct Connection: ~Copyable {
   var isReadPaused = false
   /// Counts towards `max-connections`.
   var isCounted = false
+  /// Counted by the census of addresses and users.
+  var isInCensus = false
+  /// Came through the internal listener.
+  var isInternal = false
   /// Parked for a close with 1013 beyond the cap.
   var isParked = false
   var readsCompressed = false
@@ -90,7 +94,7 @@ struct Connection: ~Copyable {
   var session = WebSocketSession(messageByteCountMax: 0, deflate: nil)
   var exchange: HTTPExchange?
   var identity: ConnectionIdentity?
-  var peer = PeerAddress()
+  var peer = InternetAddress(high: 0, low: 0)
 }
 
 /// Who is on a connection: made at the opening handshake where there is anything to say.

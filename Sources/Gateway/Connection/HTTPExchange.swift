@@ -23,6 +23,8 @@ final class HTTPExchange {
   var requestNumber: UInt32 = 0
   /// What the answer to the pending request is rendered as.
   var pending = PendingAnswer.none
+  /// What the request publishes, for its metrics.
+  var operation: OperationLabel?
   var keepsAlive = true
   var isHead = false
   /// The peer ended its half: answer what is pending, then close.

@@ -6,10 +6,10 @@ enum ReplyAddress: Sendable {
   case none
   /// A pending HTTP request.
   case exchange(shard: Int, ConnectionToken, request: UInt32)
-  /// A WebSocket.
-  case socket(shard: Int, ConnectionToken)
-  /// One part of an answer that several shards give; `part` is the caller's index.
-  case gathering(shard: Int, number: UInt64, part: Int)
+  /// A WebSocket; `about` is the key that an error names.
+  case socket(shard: Int, ConnectionToken, about: ActionKey?)
+  /// One part of an answer that several shards give.
+  case gathering(shard: Int, number: UInt64)
 }
 
 /// How a subscriber wants a task's events.
@@ -117,7 +117,7 @@ enum TaskCommand: Sendable {
   case fail(TaskIdentifier, FailureReport)
   case heartbeat(TaskIdentifier, user: UserIdentifier?, message: JSONText?)
   case cancel(TaskIdentifier, user: UserIdentifier?, reason: JSONText?, principal: Principal, relayAlways: Bool)
-  case acknowledgeCancel(TaskIdentifier)
+  case acknowledgeCancel(TaskIdentifier, given: [UInt8])
   case snapshot(TaskIdentifier, principal: Principal)
   case events(TaskIdentifier, after: Int, limit: Int, principal: Principal)
   case list(TaskListQuery)
@@ -143,8 +143,11 @@ enum ConfirmationCommand: Sendable {
 
 /// A command to an acknowledged message's home, which is its user's.
 enum MessageCommand: Sendable {
-  case send(UserIdentifier, body: JSONText, requiresAcknowledgement: Bool, waitSeconds: Double)
-  case acknowledge(MessageIdentifier, principal: Principal)
+  case send(MessageIdentifier, UserIdentifier, SharedFrame, waitSeconds: Double)
+  /// It has left to so many connections; answered when acknowledged or when the wait is over.
+  case sent(MessageIdentifier, connections: Int, waitSeconds: Double)
+  /// `user` nil: authentication is off and the connection named nobody.
+  case acknowledge(MessageIdentifier, user: UserIdentifier?)
   case find(MessageIdentifier)
 }
 

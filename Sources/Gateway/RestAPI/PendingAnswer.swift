@@ -1,5 +1,3 @@
-import GatewayDomain
-
 /// How the answer of a home shard is rendered to the HTTP client that waits for it.
 enum PendingAnswer: Sendable {
   case none
@@ -10,14 +8,13 @@ enum PendingAnswer: Sendable {
   /// 200, or 201 when it was made now.
   case task
   case execution
+  /// 201, with what it was created with.
+  case createdExecution(ExecutionBody)
   case events
-  case page(limit: Int)
+  case page
   /// 202 `cancel_requested: true`.
   case cancel
   case heartbeat
   /// 201 when opened, 200 when read.
   case confirmation
-  case connections
-  case message
-  case batch
 }

@@ -30,7 +30,9 @@ final class GatewayShared: Sendable {
     self.log = log
     self.credentials = credentials
     tickets = TicketOffice()
-    census = ConnectionCensus()
+    census = ConnectionCensus(
+      addressCountMax: configuration.connectionCountMaxPerAddress,
+      userCountMax: configuration.connectionCountMaxPerUser)
     self.startedAtWall = startedAtWall
     self.listening = listening
   }

@@ -58,6 +58,9 @@ extension Shard {
     }
     dropQueue(slot, keepingHead: false)
     if connections[slot].isCounted { leave(slot) }
+    if connections[slot].isInCensus {
+      shared.census.leave(address: connections[slot].peer, user: connections[slot].identity?.principal.subject)
+    }
     if connections[slot].isParked { shared.parkedConnections.subtract(1, ordering: .relaxed) }
     if connections[slot].wasAsked {
       for (callback, tokens) in asked where tokens.contains(token) { asked[callback]?.remove(token) }
@@ -72,6 +75,8 @@ extension Shard {
     connections[slot].isReadPaused = false
     connections[slot].isCounted = false
     connections[slot].isParked = false
+    connections[slot].isInCensus = false
+    connections[slot].isInternal = false
     connections[slot].readsCompressed = false
     connections[slot].speaksNative = false
     connections[slot].namedUser = false
@@ -97,9 +102,6 @@ extension Shard {
     shared.activeConnections.subtract(1, ordering: .relaxed)
     metrics.socketClosed(
       connections[slot].endpoint, code: connections[slot].closeCode, byUs: connections[slot].closedByUs)
-    if shared.census.isUsed {
-      shared.census.leave(peer: connections[slot].peer, user: connections[slot].identity?.principal.subject)
-    }
   }
 
   /// Carries out the sentences of this turn.

@@ -64,8 +64,8 @@ extension Shard {
       try taskDesk.requestCancel(
         task, user: user, reason: reason, relaysUnknown: relaysAlways, at: moment, into: &taskEffects)
       return .cancelRequested(true)
-    case .acknowledgeCancel(let task):
-      return .receipt(try taskDesk.acknowledgeCancel(task, at: moment, into: &taskEffects))
+    case .acknowledgeCancel(let task, let given):
+      return .receipt(try taskDesk.acknowledgeCancel(task, given: given, at: moment, into: &taskEffects))
     case .snapshot(let task, let principal):
       return .task(try readable(task, principal), created: false)
     case .events(let task, let after, let limit, let principal):
@@ -111,7 +111,7 @@ extension Shard {
   private func deliver(_ event: TaskEvent, after snapshot: TaskSnapshot) {
     guard let interest = interests[event.task], interest.total > 0 else { return }
     let native = frame(for: .native, .nativeCompressed, interest) { ActionDialect.event(event, skipped: 0) }
-    let task = frame(for: .task, .taskCompressed, interest) { TaskDialect.event(event, now: event.occurredAt) }
+    let task = frame(for: .task, .taskCompressed, interest) { TaskDialect.event(event, after: snapshot, now: event.occurredAt) }
     let execution = frame(for: .execution, .executionCompressed, interest) {
       ExecutionDialect.status(snapshot, now: event.occurredAt)
     }
@@ -156,7 +156,7 @@ extension Shard {
   private func relayCancel(_ request: CancelRequest) {
     metrics.add(.cancels)
     let frame = SharedFrame.text(
-      ActionDialect.taskCancelled(user: request.user, task: request.task, now: request.requestedAt))
+      ActionDialect.taskCancelled(request))
     postToAll(
       .relay(
         Relay(
@@ -166,7 +166,7 @@ extension Shard {
 
   private func relayHeartbeat(_ beat: TaskHeartbeat) {
     let frame = SharedFrame.text(
-      ActionDialect.heartbeat(user: beat.user, task: beat.task, message: beat.message, now: beat.occurredAt))
+      ActionDialect.heartbeat(beat))
     postToAll(
       .relay(
         Relay(
@@ -192,20 +192,15 @@ extension Shard {
       open(request, openingFrames(request.key, snapshot), isLast: snapshot.status.isTerminal)
     case .task, .execution:
       switch decision {
-      case .unknownTask: refuse(request, .taskNotFound)
-      case .waiting:
-        open(request, [confirmed(request, epoch: nil, offset: 0, recovered: false, snapshot: nil)], isLast: false)
-      case .snapshot(let snapshot):
+      case .unknownTask: return refuse(request, .taskNotFound)
+      case .waiting: open(request, confirmed(request, decision), isLast: false)
+      case .snapshot:
         if request.since != nil { metrics.add(.resumes(.gap)) }
-        open(
-          request,
-          [confirmed(request, epoch: snapshot.epoch, offset: snapshot.offset, recovered: false, snapshot: snapshot)],
-          isLast: false)
-      case .replay(let events, let epoch, let offset):
+        open(request, confirmed(request, decision), isLast: false)
+      case .replay(let events, _, _):
         metrics.add(.resumes(.recovered))
-        var frames = [confirmed(request, epoch: epoch, offset: offset, recovered: true, snapshot: nil)]
-        for event in events { frames.append(.text(ActionDialect.event(event, skipped: 0))) }
-        open(request, frames, isLast: false)
+        let replay = events.map { SharedFrame.text(ActionDialect.event($0)) }
+        open(request, confirmed(request, decision) + replay, isLast: false)
       }
     }
   }
@@ -217,13 +212,9 @@ extension Shard {
     return frames
   }
 
-  private func confirmed(
-    _ request: WatchRequest, epoch: Epoch?, offset: Int, recovered: Bool, snapshot: TaskSnapshot?
-  ) -> SharedFrame {
-    .text(
-      ActionDialect.subscriptionConfirmed(
-        task: request.task, isExecution: request.key == .execution, epoch: epoch, offset: offset,
-        recovered: recovered, snapshot: snapshot, now: nowWall))
+  private func confirmed(_ request: WatchRequest, _ decision: ResumeDecision) -> [SharedFrame] {
+    let key: ActionKey = request.key == .execution ? .execution(request.task.text) : .task(request.task.text)
+    return ActionDialect.subscriptionConfirmed(key, decision).map { [.text($0)] } ?? []
   }
 
   private func refuse(_ request: WatchRequest, _ code: Problem.Code) {
@@ -254,7 +245,7 @@ extension TaskCommand {
     switch self {
     case .register(let registration, _): registration.identifier
     case .progress(let task, _), .complete(let task, _), .fail(let task, _), .heartbeat(let task, _, _),
-      .cancel(let task, _, _, _, _), .acknowledgeCancel(let task), .snapshot(let task, _),
+      .cancel(let task, _, _, _, _), .acknowledgeCancel(let task, _), .snapshot(let task, _),
       .events(let task, _, _, _):
       task
     case .list, .batch: nil

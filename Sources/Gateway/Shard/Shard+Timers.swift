@@ -74,16 +74,15 @@ extension Shard {
   /// A ping after `ping-interval` of silence; `ping-timeout` after it without a byte, the peer is gone (contract §2.4).
   private func checkLiveness(_ slot: Int32) {
     let configuration = shared.configuration
-    let interval = configuration.pingIntervalMilliseconds
+    let interval = configuration.pingInterval.milliseconds
     if let identity = connections[slot].identity, identity.expiresAt <= nowWall {
       close(slot, .policyViolation, "Token expired")
       return
     }
     if connections[slot].pingIsOut {
       // The ping went at deadline − timeout.
-      let pingedAt = connections[slot].deadline - configuration.pingTimeoutMilliseconds
+      let pingedAt = connections[slot].deadline - configuration.pingTimeout.milliseconds
       if connections[slot].lastReceivedAt < pingedAt {
-        metrics.add(.pingTimeouts, 1)
         close(slot, .internalError, "keepalive ping timeout")
         return
       }
@@ -92,8 +91,9 @@ extension Shard {
     let silence = nowMilliseconds - connections[slot].lastReceivedAt
     if silence >= interval {
       connections[slot].pingIsOut = true
-      send(slot, pingFrame)
-      connections[slot].deadline = nowMilliseconds + configuration.pingTimeoutMilliseconds
+      send(slot, .frame(.ping, []))
+      metrics.add(.frames(.ping, .sent))
+      connections[slot].deadline = nowMilliseconds + configuration.pingTimeout.milliseconds
     } else {
       connections[slot].deadline = connections[slot].lastReceivedAt + interval
     }
@@ -107,7 +107,7 @@ extension Shard {
     guard left < Double(Int32.max) else { return }
     if connections[slot].speaksNative, left <= TokenLifetime.announcedSeconds, !identity.expiryIsAnnounced {
       identity.expiryIsAnnounced = true
-      send(slot, .text(ActionDialect.tokenExpiring(expiresAt: identity.expiresAt, now: nowWall)))
+      send(slot, .text(ActionDialect.tokenExpiring(expiresAt: identity.expiresAt)))
     }
     let next = identity.expiryIsAnnounced || !connections[slot].speaksNative
       ? left : max(left - TokenLifetime.announcedSeconds, 0)
@@ -117,7 +117,7 @@ extension Shard {
   }
 
   private func repeatStatus() {
-    guard nowMilliseconds >= statusRepeatAt, let interval = shared.configuration.statusIntervalMilliseconds else {
+    guard nowMilliseconds >= statusRepeatAt, let interval = shared.configuration.statusInterval?.milliseconds else {
       return
     }
     statusRepeatAt = nowMilliseconds + interval

@@ -73,10 +73,15 @@ import Protocol
     unsafe receiveBuffer = .allocate(byteCount: ShardLimits.receiveByteCount, alignment: 16)
     unsafe sendBuffer = .allocate(byteCount: ShardLimits.sendByteCount, alignment: 16)
     let configuration = shared.configuration
-    taskDesk = TaskDesk(settings: configuration.taskDeskSettings)
-    confirmationDesk = ConfirmationDesk(settings: configuration.confirmationDeskSettings)
+    var settings = TaskDeskSettings()
+    settings.historyEventCountMax = configuration.historyEventCount
+    settings.historySecondsMax = configuration.historyTimeToLive.seconds
+    settings.cancelTimeout = configuration.cancelTimeout.seconds
+    settings.registersOnPublish = configuration.isRegisteringOnPublish
+    taskDesk = TaskDesk(settings: settings)
+    confirmationDesk = ConfirmationDesk()
     messageDesk = MessageDesk()
-    if let interval = configuration.statusIntervalMilliseconds { statusRepeatAt = nowMilliseconds + interval }
+    if let interval = configuration.statusInterval { statusRepeatAt = nowMilliseconds + interval.milliseconds }
   }
 
   deinit {
@@ -143,6 +148,10 @@ enum ShardLimits {
   static let closingMilliseconds: Int64 = 5_000
   /// Milliseconds that an HTTP peer has to end its half after our last word.
   static let lingerMilliseconds: Int64 = 1_000
+  /// Milliseconds in which a home must have answered: beyond the longest `wait`.
+  static let answerMilliseconds: Int64 = 330_000
+  /// Milliseconds without a turn after which a loop counts as stuck (`/livez`).
+  static let livenessMilliseconds: Int64 = 5_000
   /// Milliseconds until a listener without descriptors is tried again.
   static let acceptPauseMilliseconds: Int64 = 50
   /// Bytes of further requests that are kept while one is being answered.

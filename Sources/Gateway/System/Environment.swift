@@ -12,31 +12,11 @@ package enum StreamOutcome: Sendable, Equatable {
 
 /// What `accept` came to.
 package enum AcceptOutcome: Sendable {
-  case accepted(descriptor: Int32, peer: PeerAddress)
+  case accepted(descriptor: Int32, peer: InternetAddress)
   case wouldBlock
   /// `EMFILE` or `ENFILE`: a reserve descriptor must be given up to get rid of the peer.
   case descriptorsExhausted
   case failed(Int32)
-}
-
-/// A peer's network address, without its port.
-package struct PeerAddress: Hashable, Sendable {
-  /// IPv6, or IPv4 mapped into it (`::ffff:a.b.c.d`), in network order; all zero for a Unix socket.
-  package var high: UInt64
-  package var low: UInt64
-
-  package init(high: UInt64 = 0, low: UInt64 = 0) {
-    self.high = high
-    self.low = low
-  }
-
-  /// 127.0.0.0/8 or ::1.
-  package var isLoopback: Bool {
-    if high == 0 && low == 1 { return true }
-    return isIPv4 && (low >> 24) & 0xFF == 127
-  }
-
-  package var isIPv4: Bool { high == 0 && low >> 32 == 0xFFFF }
 }
 
 /// One ready descriptor.

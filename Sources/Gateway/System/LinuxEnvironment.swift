@@ -86,9 +86,10 @@ import Glibc
   }
 
   package func accept() -> AcceptOutcome {
-    var peer = PeerAddress()
-    let descriptor = unsafe signalbox_accept(listener.number, &peer.high, &peer.low)
-    if descriptor >= 0 { return .accepted(descriptor: descriptor, peer: peer) }
+    var high: UInt64 = 0
+    var low: UInt64 = 0
+    let descriptor = unsafe signalbox_accept(listener.number, &high, &low)
+    if descriptor >= 0 { return .accepted(descriptor: descriptor, peer: InternetAddress(high: high, low: low)) }
     switch errno {
     case EAGAIN, EINTR, ECONNABORTED: return .wouldBlock
     case EMFILE, ENFILE: return .descriptorsExhausted
@@ -98,8 +99,9 @@ import Glibc
 
   package func acceptAndDiscard() -> Bool {
     if reserve >= 0 { _ = Glibc.close(reserve) }
-    var peer = PeerAddress()
-    let descriptor = unsafe signalbox_accept(listener.number, &peer.high, &peer.low)
+    var high: UInt64 = 0
+    var low: UInt64 = 0
+    let descriptor = unsafe signalbox_accept(listener.number, &high, &low)
     if descriptor >= 0 { _ = Glibc.close(descriptor) }
     reserve = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
     return descriptor >= 0

@@ -3,12 +3,12 @@
 ///
 /// It grows with its owner's bound: owners call `compact` when they delete, so that it holds at most
 /// twice its live entries plus `staleCountSlack`.
-struct DeadlineQueue<Key> {
-  struct Entry {
+package struct DeadlineQueue<Key> {
+  package struct Entry {
     /// Monotonic seconds.
-    let deadline: Double
+    package let deadline: Double
     let sequence: UInt64
-    let key: Key
+    package let key: Key
 
     func isBefore(_ other: Entry) -> Bool {
       deadline < other.deadline || (deadline == other.deadline && sequence < other.sequence)
@@ -21,28 +21,28 @@ struct DeadlineQueue<Key> {
   private var heap: [Entry] = []
   private var nextSequence: UInt64 = 0
 
-  init() {}
+  package init() {}
 
   /// Live and stale entries.
-  var count: Int { heap.count }
+  package var count: Int { heap.count }
 
   /// Monotonic seconds of the earliest entry, live or stale.
-  var nextDeadline: Double? { heap.first?.deadline }
+  package var nextDeadline: Double? { heap.first?.deadline }
 
-  mutating func add(_ key: Key, deadline: Double) {
+  package mutating func add(_ key: Key, deadline: Double) {
     heap.append(Entry(deadline: deadline, sequence: nextSequence, key: key))
     nextSequence &+= 1
     siftUp(from: heap.count - 1)
   }
 
   /// Takes the earliest entry whose deadline is at or before `monotonic`; nil when none is due.
-  mutating func takeDue(at monotonic: Double) -> Entry? {
+  package mutating func takeDue(at monotonic: Double) -> Entry? {
     guard let first = heap.first, first.deadline <= monotonic else { return nil }
     return takeFirst()
   }
 
   /// Takes the earliest entry, due or not.
-  mutating func takeFirst() -> Entry? {
+  package mutating func takeFirst() -> Entry? {
     guard let first = heap.first else { return nil }
     let last = heap.removeLast()
     if !heap.isEmpty {
@@ -53,7 +53,7 @@ struct DeadlineQueue<Key> {
   }
 
   /// Sweeps the stale entries out once they outnumber the live ones by `staleCountSlack`; amortised O(1) a deletion.
-  mutating func compact(liveCount: Int, isLive: (Entry) -> Bool) {
+  package mutating func compact(liveCount: Int, isLive: (Entry) -> Bool) {
     guard heap.count > 2 * liveCount + Self.staleCountSlack else { return }
     heap.removeAll { !isLive($0) }
     var index = heap.count / 2
