@@ -51,6 +51,8 @@ struct AuthorizerTests {
     #expect(Authorizer.mayWatch(owned, given.principal) == given.ownedWatch)
     #expect(Authorizer.mayRead(owned, given.principal) == given.ownedWatch)
     #expect(Authorizer.mayCancel(owned, given.principal) == given.ownedCancel)
+    #expect(Authorizer.mayWatch(owned, given.principal, authenticationIsOn: false))
+    #expect(Authorizer.mayCancel(owned, given.principal, authenticationIsOn: false))
     #expect(Authorizer.mayWatch(open, given.principal) == given.openWatch)
     #expect(Authorizer.mayCancel(open, given.principal) == given.openCancel)
   }

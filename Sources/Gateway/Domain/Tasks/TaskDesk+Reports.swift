@@ -85,18 +85,18 @@ extension TaskDesk {
     return finish(record, with: ending, at: moment, into: &effects)
   }
 
-  /// `POST …/{id}/heartbeat`: registers like a publish, changes no status and takes no offset.
+  /// `POST …/{id}/heartbeat`: registers like a publish, changes no status and takes no offset. Returns `cancel_requested`.
   package mutating func heartbeat(
     _ identifier: TaskIdentifier, user: UserIdentifier?, message: JSONText?, at moment: Moment,
     random: inout some RandomNumberGenerator, into effects: inout [TaskEffect]
-  ) throws(Problem) -> (snapshot: TaskSnapshot, cancelRequested: Bool) {
+  ) throws(Problem) -> Bool {
     let record = try publishable(identifier, byteCount: 0, at: moment, random: &random, into: &effects)
     record.snapshot.stale = false
     effects.append(
       .heartbeat(
         TaskHeartbeat(
           task: identifier, user: user ?? record.snapshot.owner, message: message, occurredAt: moment.wall)))
-    return (record.snapshot, record.snapshot.cancelRequested)
+    return record.snapshot.cancelRequested
   }
 
   // MARK: the one way to an event
