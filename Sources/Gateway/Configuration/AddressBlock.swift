@@ -40,10 +40,10 @@ package struct InternetAddress: Sendable, Hashable {
   private init?(version6 text: Substring) {
     // Split once at "::", whose place stands for as many zero groups as are missing.
     let halves = Self.splitAtDoubleColon(text)
-    guard let halves, let head = Self.groups(halves.head) else { return nil }
+    guard let halves, let head = Self.groups(halves.head, mayEndInVersion4: halves.tail == nil) else { return nil }
     var groups = head
     if let tailText = halves.tail {
-      guard let tail = Self.groups(tailText), head.count + tail.count < 8 else { return nil }
+      guard let tail = Self.groups(tailText, mayEndInVersion4: true), head.count + tail.count < 8 else { return nil }
       groups += [UInt16](repeating: 0, count: 8 - head.count - tail.count) + tail
     }
     guard groups.count == 8 else { return nil }
@@ -66,14 +66,14 @@ package struct InternetAddress: Sendable, Hashable {
     return (text, nil)
   }
 
-  /// Groups of up to four hexadecimal digits, the last two of which may be written as IPv4.
-  private static func groups(_ text: Substring) -> [UInt16]? {
+  /// Groups of up to four hexadecimal digits, the last two of an address may be written as IPv4.
+  private static func groups(_ text: Substring, mayEndInVersion4: Bool) -> [UInt16]? {
     if text.isEmpty { return [] }
     let parts = text.split(separator: ":", omittingEmptySubsequences: false)
     guard parts.count <= 8 else { return nil }
     var groups: [UInt16] = []
     for (index, part) in parts.enumerated() {
-      if index == parts.count - 1, part.contains(".") {
+      if mayEndInVersion4, index == parts.count - 1, part.contains(".") {
         guard let bits = version4Bits(part) else { return nil }
         groups += [UInt16(bits >> 16), UInt16(truncatingIfNeeded: bits)]
         continue

@@ -51,7 +51,9 @@ struct CommandLineReader {
     lastBooleanAlone = nil
     guard let taking = taking(flag) else {
       mistakes.append(Self.unknownFlag(flag))
-      return false
+      // What follows is most likely its value, and no mistake of its own.
+      guard attached == nil, let next else { return false }
+      return !next.hasPrefix("-") && !Command.words.contains { $0.word == next }
     }
     switch taking {
     case .nothing:

@@ -13,7 +13,10 @@ enum FieldLines {
       guard !name.isEmpty else { throw .emptyFieldName }
       index += 1
       let valueStart = index
-      while index < lines.upperBound, bytes[index] != HTTPGrammar.carriageReturn { index += 1 }
+      index = HTTPGrammar.firstControl(bytes, index..<lines.upperBound)
+      while index < lines.upperBound, bytes[index] != HTTPGrammar.carriageReturn {
+        index = HTTPGrammar.firstControl(bytes, (index + 1)..<lines.upperBound)
+      }
       head.fields.append(HeaderField(name: name, value: HTTPGrammar.trimmed(bytes, valueStart..<index)))
       index += 2
     }

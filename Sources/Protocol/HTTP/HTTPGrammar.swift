@@ -6,17 +6,15 @@ package enum HTTPGrammar {
   static let space = UInt8(ascii: " ")
   static let delete: UInt8 = 0x7F
 
+  /// One bit for each token character below 64, and for each from 64 on: the test is made for every byte of a name.
+  private static let lowTokenBits: UInt64 = 0x03FF_6CFA_0000_0000
+  private static let highTokenBits: UInt64 = 0x57FF_FFFF_C7FF_FFFE
+
   /// A character of a token (`tchar`, RFC 9110 §5.6.2).
+  @inline(__always)
   package static func isToken(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."),
-      UInt8(ascii: "!"), UInt8(ascii: "#"), UInt8(ascii: "$"), UInt8(ascii: "%"), UInt8(ascii: "&"),
-      UInt8(ascii: "'"), UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "^"), UInt8(ascii: "`"),
-      UInt8(ascii: "|"), UInt8(ascii: "~"):
-      true
-    default: false
-    }
+    let bits = byte & 0x40 == 0 ? lowTokenBits : highTokenBits
+    return byte < 0x80 && (bits &>> UInt64(byte & 0x3F)) & 1 == 1
   }
 
   /// Whether the bytes are one or more token characters.
@@ -28,6 +26,29 @@ package enum HTTPGrammar {
   /// A control character: anything below the space, the tab included, and DEL.
   static func isControl(_ byte: UInt8) -> Bool {
     byte < space || byte == delete
+  }
+
+  /// Where the first control character of the range is, or the end of the range: eight bytes at a time, since every
+  /// byte of every head passes here.
+  static func firstControl(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Int {
+    precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count, "the range is not of these bytes")
+    // SAFETY: the bytes of UInt8 are all initialised.
+    let raw = unsafe bytes.bytes
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    let highBits = ones &* 0x80
+    var index = range.lowerBound
+    while range.upperBound - index >= 8 {
+      // SAFETY: index + 8 <= range.upperBound <= bytes.count.
+      let word = unsafe raw.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self)
+      // A byte below n leaves its high bit in `(word - n) & ~word`; one that is DEL becomes 0, which is below 1.
+      let belowSpace = (word &- ones &* UInt64(space)) & ~word
+      let withoutDelete = word ^ (ones &* UInt64(delete))
+      let isDelete = (withoutDelete &- ones) & ~withoutDelete
+      if (belowSpace | isDelete) & highBits != 0 { break }
+      index &+= 8
+    }
+    while index < range.upperBound, !isControl(bytes[index]) { index &+= 1 }
+    return index
   }
 
   /// Optional white space (`OWS`): space or tab.

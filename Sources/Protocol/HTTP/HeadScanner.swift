@@ -17,7 +17,7 @@ struct HeadScanner: Sendable {
     var index = searchedByteCount
     while index < end {
       let textStart = index
-      while index < end, !HTTPGrammar.isControl(bytes[index]) { index += 1 }
+      index = HTTPGrammar.firstControl(bytes, index..<end)
       if index > textStart {
         if isAfterCarriageReturn { throw .bareCarriageReturn }
         guard requestLine != nil || index - lineStart <= limits.requestLineByteCountMax else {

@@ -28,6 +28,7 @@ struct FrameHeader {
   /// - Parameters:
   ///   - isDeflateNegotiated: whether RSV1 has a meaning.
   ///   - isMessageOpen: whether a fragmented message is incomplete, so that data must be a continuation.
+  @inline(__always)
   static func parse(_ bytes: Span<UInt8>, isDeflateNegotiated: Bool, isMessageOpen: Bool) -> Parsed {
     guard bytes.count >= 1 else { return .incomplete }
     let first = bytes[0]

@@ -54,6 +54,7 @@ package struct WebSocketSession: ~Copyable {
         position = bytes.count
         return .needMoreBytes
       case .header:
+        if position == bytes.count { return .needMoreBytes }
         switch readHeader(bytes.span, &position) {
         case .incomplete: return .needMoreBytes
         case .violation(let reason): return violation(.protocolError, reason)
@@ -79,6 +80,7 @@ package struct WebSocketSession: ~Copyable {
 
   // MARK: - Headers
 
+  @inline(__always)
   private mutating func readHeader(_ bytes: Span<UInt8>, _ position: inout Int) -> FrameHeader.Parsed {
     if partialHeaderByteCount == 0 {
       let parsed = parseHeader(bytes.extracting(position..<bytes.count))
@@ -92,6 +94,10 @@ package struct WebSocketSession: ~Copyable {
       }
       return parsed
     }
+    return readRestOfHeader(bytes, &position)
+  }
+
+  private mutating func readRestOfHeader(_ bytes: Span<UInt8>, _ position: inout Int) -> FrameHeader.Parsed {
     while position < bytes.count {
       keepHeaderByte(bytes, &position)
       let parsed = parseHeader(partialHeader.span.extracting(0..<Int(partialHeaderByteCount)))
@@ -102,6 +108,7 @@ package struct WebSocketSession: ~Copyable {
     return .incomplete
   }
 
+  @inline(__always)
   private func parseHeader(_ bytes: Span<UInt8>) -> FrameHeader.Parsed {
     FrameHeader.parse(bytes, isDeflateNegotiated: isDeflateNegotiated, isMessageOpen: messageKind != nil)
   }
@@ -114,6 +121,7 @@ package struct WebSocketSession: ~Copyable {
   }
 
   /// Starts a frame's payload; the message's bound is looked at here, before any of it has come.
+  @inline(__always)
   private mutating func begin(_ header: FrameHeader) -> WebSocketEvent? {
     opcode = header.opcode
     frameIsFinal = header.isFinal
@@ -172,6 +180,7 @@ package struct WebSocketSession: ~Copyable {
     return .close(code, reason: Array(payload[2...]))
   }
 
+  @inline(__always)
   private mutating func receiveData(
     _ bytes: Span<UInt8>, _ range: Range<Int>, _ inflaters: inout InflaterPool
   ) -> WebSocketEvent? {

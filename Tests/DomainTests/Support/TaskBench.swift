@@ -71,7 +71,7 @@ final class TaskBench {
 
   @discardableResult
   func heartbeat(_ name: String, user: UserIdentifier? = nil) throws(Problem) -> Bool {
-    try desk.heartbeat(task(name), user: user, message: nil, at: now, random: &random, into: &effects).cancelRequested
+    try desk.heartbeat(task(name), user: user, message: nil, at: now, random: &random, into: &effects)
   }
 
   func expire() { desk.expire(at: now, into: &effects) }

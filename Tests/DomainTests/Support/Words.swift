@@ -52,3 +52,6 @@ func code<Answer>(_ command: () throws -> Answer) -> Problem.Code? {
     return nil
   }
 }
+
+/// Testing has one too.
+typealias Confirmation = GatewayDomain.Confirmation

@@ -37,8 +37,14 @@ extension TaskDesk {
       record.snapshot.statusText = report.statusWord
       start(record, at: moment)
     }
-    let event = number(
-      record, kind: .progress, Ending(.completeSuccess, report), word: report.statusWord ?? "running", at: moment)
+    // Built from the report itself: this is the path of every publish.
+    takeOffset(record, at: moment)
+    let event = TaskEvent(
+      task: record.snapshot.identifier, epoch: record.snapshot.epoch, offset: record.snapshot.offset, kind: .progress,
+      occurredAt: moment.wall, given: report.given, progress: report.progress,
+      statusWord: report.statusWord ?? "running", current: report.current.value, total: report.total.value,
+      message: report.message.value, details: report.details.value, result: report.result.value)
+    remember(event, of: record)
     account(for: record)
     effects.append(.deliver(event, after: record.snapshot))
     effects.append(.persist(.progressed(identifier)))
@@ -79,23 +85,23 @@ extension TaskDesk {
     return finish(record, with: ending, at: moment, into: &effects)
   }
 
-  /// `POST …/{id}/heartbeat`: registers like a publish, changes no status and takes no offset.
+  /// `POST …/{id}/heartbeat`: registers like a publish, changes no status and takes no offset. Returns `cancel_requested`.
   package mutating func heartbeat(
     _ identifier: TaskIdentifier, user: UserIdentifier?, message: JSONText?, at moment: Moment,
     random: inout some RandomNumberGenerator, into effects: inout [TaskEffect]
-  ) throws(Problem) -> (snapshot: TaskSnapshot, cancelRequested: Bool) {
+  ) throws(Problem) -> Bool {
     let record = try publishable(identifier, byteCount: 0, at: moment, random: &random, into: &effects)
     record.snapshot.stale = false
     effects.append(
       .heartbeat(
         TaskHeartbeat(
           task: identifier, user: user ?? record.snapshot.owner, message: message, occurredAt: moment.wall)))
-    return (record.snapshot, record.snapshot.cancelRequested)
+    return record.snapshot.cancelRequested
   }
 
   // MARK: the one way to an event
 
-  /// What a terminal event carries; a progress event borrows it for its fields.
+  /// What a terminal event carries.
   struct Ending {
     var kind: TerminalKind
     var given: [UInt8]
@@ -153,7 +159,13 @@ extension TaskDesk {
     record.snapshot.eta = nil
     record.snapshot.finishedBy = ending.kind
     record.snapshot.finishedAt = moment.wall
-    let event = number(record, kind: kind, ending, word: "\(status.word)", at: moment)
+    takeOffset(record, at: moment)
+    let event = TaskEvent(
+      task: record.snapshot.identifier, epoch: record.snapshot.epoch, offset: record.snapshot.offset, kind: kind,
+      occurredAt: moment.wall, given: ending.given, progress: ending.progress, statusWord: "\(status.word)",
+      current: ending.current, total: ending.total, message: ending.message, details: ending.details,
+      result: ending.result, error: ending.error, errorCode: ending.errorCode)
+    remember(event, of: record)
     record.cancelDeadline = nil
     let removalDeadline = moment.monotonic + settings.historySecondsMax
     record.removalDeadline = removalDeadline
@@ -164,20 +176,10 @@ extension TaskDesk {
     return receipt(record)
   }
 
-  /// Takes the next offset and makes the event.
-  private mutating func number(
-    _ record: TaskRecord, kind: TaskEvent.Kind, _ fields: Ending, word: String, at moment: Moment
-  ) -> TaskEvent {
+  private func takeOffset(_ record: TaskRecord, at moment: Moment) {
     record.snapshot.offset += 1
     record.snapshot.updatedAt = moment.wall
     record.snapshot.stale = false
-    let event = TaskEvent(
-      task: record.snapshot.identifier, epoch: record.snapshot.epoch, offset: record.snapshot.offset, kind: kind,
-      occurredAt: moment.wall, given: fields.given, progress: fields.progress, statusWord: word,
-      current: fields.current, total: fields.total, message: fields.message, details: fields.details,
-      result: fields.result, error: fields.error, errorCode: fields.errorCode)
-    remember(event, of: record)
-    return event
   }
 
   private mutating func start(_ record: TaskRecord, at moment: Moment) {
@@ -214,7 +216,8 @@ extension ProgressReport {
     if let value = progressValue, value != -1, !(value >= 0 && value <= 100) {
       throw Problem(.badRequest, "progress is \(value), must be 0 to 100, or -1 on error")
     }
-    if let word = statusWord {
+    // As many bytes are at most as many characters: only a longer word is counted.
+    if let word = statusWord, word.isEmpty || word.utf8.count > Self.statusWordCharacterCountMax {
       let count = word.unicodeScalars.count
       guard count >= 1, count <= Self.statusWordCharacterCountMax else {
         throw Problem(

@@ -1,9 +1,11 @@
 package import Protocol
 
 /// What a task desk asks for, in order. The closed list.
+///
+/// Cases with a snapshot are boxed, so that a list of effects is a list of words that are cheap to move.
 package enum TaskEffect: Sendable {
   /// To every subscriber of the task, each in its dialect. `after` is the snapshot that includes the event.
-  case deliver(TaskEvent, after: TaskSnapshot)
+  indirect case deliver(TaskEvent, after: TaskSnapshot)
   /// A *request*: to the task's watchers, the named user's connections, and the worker (contract §2.3, `cancel`).
   case cancelRequested(CancelRequest)
   /// To the task's watchers and the named user.
@@ -17,14 +19,14 @@ package enum TaskEffect: Sendable {
 /// What storage must know of a task.
 package enum PersistedTaskChange: Sendable {
   /// Committed before the registration is answered.
-  case registered(TaskSnapshot)
+  indirect case registered(TaskSnapshot)
   /// The task has progressed: write-behind. Storage keeps a set of these names and writes each one's
   /// newest snapshot once per commit tick.
   case progressed(TaskIdentifier)
   /// Committed before the request is answered.
-  case cancelRequested(TaskSnapshot)
+  indirect case cancelRequested(TaskSnapshot)
   /// Committed before the publish is answered.
-  case finished(TaskEvent, TaskSnapshot)
+  indirect case finished(TaskEvent, TaskSnapshot)
   case removed(TaskIdentifier)
 }
 

@@ -47,6 +47,10 @@ struct TaskHistory {
   }
 
   private mutating func grow(to slotCount: Int) {
+    if firstSlot == 0 {
+      slots.append(contentsOf: repeatElement(nil, count: slotCount - slots.count))
+      return
+    }
     var grown: [TaskEvent?] = []
     grown.reserveCapacity(slotCount)
     for index in 0..<count {
