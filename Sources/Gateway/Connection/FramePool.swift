@@ -1,6 +1,6 @@
 /// A shard's view of the frames that its connections wait for: one strong reference per frame, plain counts inside.
 @safe final class FramePool {
-  struct Entry {
+  @safe struct Entry {
     /// Retained while `waiterCount` is above zero.
     var frame: SharedFrame?
     var waiterCount: Int32 = 0

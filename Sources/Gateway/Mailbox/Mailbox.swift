@@ -7,7 +7,7 @@ import Synchronization
 /// Mail is FIFO per sender. Only the push that finds the box empty wakes the owner, so a burst costs one system call.
 @safe package final class Mailbox<Message: Sendable>: @unchecked Sendable {
   // SENDABLE: the stack's head is atomic; a node is written before it is published and read after it is taken.
-  private final class Node {
+  @safe private final class Node {
     let batch: [Message]
     var next: UnsafeMutableRawPointer?
     init(_ batch: [Message]) { self.batch = batch }
@@ -16,7 +16,7 @@ import Synchronization
   /// Messages that may wait before publishers are told to come back later (`over_capacity`). Mail itself is never refused.
   package static var waitingCountMax: Int { 262_144 }
 
-  private let head = Atomic<UnsafeMutableRawPointer?>(nil)
+  private let head = unsafe Atomic<UnsafeMutableRawPointer?>(nil)
   private let waiting = Atomic<Int>(0)
   /// An eventfd; the owner watches it edge-triggered and never reads it.
   package let wakeDescriptor: Int32
@@ -44,7 +44,7 @@ import Synchronization
       if result.exchanged { break }
       unsafe seen = unsafe result.original
     }
-    if unsafe seen == nil { signalbox_wake(wakeDescriptor) }
+    if unsafe (seen == nil) { signalbox_wake(wakeDescriptor) }
   }
 
   /// Wakes the owner without mail.

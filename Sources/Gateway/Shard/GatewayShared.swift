@@ -19,6 +19,8 @@ final class GatewayShared: Sendable {
   let parkedConnections = Atomic<Int>(0)
   let isDraining = Atomic<Bool>(false)
   let isReady = Atomic<Bool>(false)
+  /// Milliseconds of each shard's last turn, for `/livez`.
+  let lastTurns: [TurnClock]
 
   init(
     configuration: Configuration, mailboxes: [Mailbox<ShardMessage>], metrics: [ShardMetrics], log: LogWriter,
@@ -35,6 +37,7 @@ final class GatewayShared: Sendable {
       userCountMax: configuration.connectionCountMaxPerUser)
     self.startedAtWall = startedAtWall
     self.listening = listening
+    lastTurns = mailboxes.map { _ in TurnClock() }
   }
 
   var shardCount: Int { mailboxes.count }
@@ -51,4 +54,10 @@ final class GatewayShared: Sendable {
   func home(of user: UserIdentifier) -> Int {
     home(ofUserHash: TopicHash.short(user.text))
   }
+}
+
+/// When a shard last turned: written by its thread, read by whoever asks for `/livez`.
+final class TurnClock: Sendable {
+  /// Milliseconds of the shard's clock.
+  let value = Atomic<Int64>(.max / 2)
 }

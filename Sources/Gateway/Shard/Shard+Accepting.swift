@@ -1,24 +1,25 @@
 import GatewayDomain
 import Protocol
+import Synchronization
 
 extension Shard {
   /// Takes the peers that wait in the listener's queue.
-  func acceptConnections() {
+  func acceptConnections(isInternal: Bool) {
     for _ in 0..<ShardLimits.acceptsPerTurnMax {
-      switch environment.accept() {
-      case .accepted(let descriptor, let peer): adopt(descriptor, peer)
+      switch environment.accept(isInternal: isInternal) {
+      case .accepted(let descriptor, let peer): adopt(descriptor, peer, isInternal: isInternal)
       case .wouldBlock: return
       case .descriptorsExhausted:
-        metrics.add(.acceptErrorsDescriptors, 1)
+        metrics.add(.acceptErrors(.processDescriptors))
         // The reserve descriptor lets a waiting peer see a closed connection rather than nothing at all. Where even
         // that fails the listener rests a moment: a level-triggered listener would spin.
         var discarded = 0
-        while discarded < ShardLimits.acceptsPerTurnMax, environment.acceptAndDiscard() { discarded += 1 }
-        metrics.add(.handshakesRejectedDescriptors, UInt64(discarded))
+        while discarded < ShardLimits.acceptsPerTurnMax, environment.acceptAndDiscard(isInternal: isInternal) { discarded += 1 }
+        metrics.add(.handshakesRejected(.descriptorLimit), discarded)
         restAccepting()
         return
       case .failed:
-        metrics.add(.acceptErrorsOther, 1)
+        metrics.add(.acceptErrors(.other))
         restAccepting()
         return
       }
@@ -30,7 +31,7 @@ extension Shard {
     acceptAgainAt = nowMilliseconds + ShardLimits.acceptPauseMilliseconds
   }
 
-  private func adopt(_ descriptor: Int32, _ peer: PeerAddress) {
+  private func adopt(_ descriptor: Int32, _ peer: InternetAddress, isInternal: Bool) {
     guard let slot = connections.take() else {
       environment.close(descriptor)
       return
@@ -40,6 +41,7 @@ extension Shard {
     connections[slot].descriptor = descriptor
     connections[slot].phase = .http
     connections[slot].peer = peer
+    connections[slot].isInternal = isInternal
     connections[slot].exchange = HTTPExchange()
     connections[slot].lastReceivedAt = nowMilliseconds
     guard environment.watch(descriptor, token: token(of: slot).pollerToken, readable: true, writable: false) else {

@@ -76,7 +76,7 @@ extension Shard {
               callback: confirmation.identifier, user: confirmation.request.user, frame: question(confirmation),
               only: nil)))
       case .resolved(let confirmation):
-        metrics.add(.confirmations(ConfirmationOutcomeLabel(confirmation.status)))
+        if let outcome = ConfirmationOutcomeLabel(confirmation.status) { metrics.add(.confirmations(outcome)) }
         metrics.observe(.confirmationWait, nowWall - confirmation.createdAt)
         let frame = SharedFrame.text(ActionDialect.confirmationResolved(confirmation))
         postToAll(.settled(confirmation.identifier, frame: frame))

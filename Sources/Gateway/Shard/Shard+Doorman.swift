@@ -62,8 +62,8 @@ extension Shard {
   }
 
   private func originHost(_ origin: String) -> String {
-    guard let scheme = origin.range(of: "://") else { return origin }
-    return String(origin[scheme.upperBound...])
+    guard let colon = origin.firstIndex(of: ":"), origin[colon...].hasPrefix("://") else { return origin }
+    return String(origin[origin.index(colon, offsetBy: 3)...])
   }
 
   private func hostHasPort(_ host: String) -> Bool { hostWithoutPort(host) != host }

@@ -1,5 +1,6 @@
 import GatewayDomain
 import Protocol
+import Synchronization
 
 /// Requests of the HTTP API: bytes → head and body → call → action; answers back in order.
 extension Shard {
@@ -129,8 +130,7 @@ extension Shard {
     var fields = extraFields
     switch problem.code {
     case .unauthorized: fields.append((name: "WWW-Authenticate", value: "Bearer"))
-    case .overCapacity where extraFields.isEmpty, .draining where extraFields.isEmpty:
-      fields.append((name: "Retry-After", value: "1"))
+    case .overCapacity, .draining: fields.append((name: "Retry-After", value: "1"))
     default: break
     }
     respond(

@@ -54,9 +54,9 @@ extension Shard {
     case .fail(let task, let report):
       return .receipt(try taskDesk.fail(task, report, at: moment, random: &random, into: &taskEffects))
     case .heartbeat(let task, let user, let message):
-      let beat = try taskDesk.heartbeat(
-        task, user: user, message: message, at: moment, random: &random, into: &taskEffects)
-      return .cancelRequested(beat.cancelRequested)
+      return .cancelRequested(
+        try taskDesk.heartbeat(
+          task, user: user, message: message, at: moment, random: &random, into: &taskEffects))
     case .cancel(let task, let user, let reason, let principal, let relaysAlways):
       if let snapshot = taskDesk.snapshot(of: task), !Authorizer.mayCancel(snapshot, principal) {
         throw Problem(.forbidden, "only the owner of \(task.text) may cancel it")
@@ -146,8 +146,8 @@ extension Shard {
     FrameWriter.appendFrame(opcode: .text, payload: payload.span, into: &plain)
     var compressed: [UInt8] = []
     if let deflated = deflaters.compress(payload.span) {
-      metrics.add(.compressedBytes(.sent, .before), payload.count)
-      metrics.add(.compressedBytes(.sent, .after), deflated.count)
+      metrics.add(.compressedBytes(.sent, .raw), payload.count)
+      metrics.add(.compressedBytes(.sent, .compressed), deflated.count)
       FrameWriter.appendFrame(opcode: .text, compressed: true, payload: deflated.span, into: &compressed)
     }
     return SharedFrame(plain: plain.span, compressed: compressed.span)

@@ -43,7 +43,7 @@ extension Shard {
   /// A connection's hard limit. Echo pauses its reader instead, and HTTP answers are bounded by what was asked.
   private func sendByteCountMax(_ slot: Int32) -> Int {
     if connections[slot].phase == .http || connections[slot].endpoint == .echo { return Int(Int32.max) / 2 }
-    return shared.configuration.sendBufferBytes
+    return shared.configuration.sendBufferByteCount
   }
 
   /// Puts the connection on the list of those that are written at the end of the turn.
@@ -86,10 +86,9 @@ extension Shard {
         outcome = unsafe environment.send(
           connections[slot].descriptor, UnsafeRawBufferPointer(rebasing: sendBuffer[..<attempted]))
       }
-      metrics.add(.sendCalls, 1)
       switch outcome {
       case .moved(let count):
-        metrics.add(.sentBytes, UInt64(count))
+        metrics.add(.sentBytes, count)
         advance(slot, by: count)
         if count < attempted { return awaitWritable(slot) }
       case .wouldBlock: return awaitWritable(slot)
@@ -134,7 +133,7 @@ extension Shard {
       }
       left -= remaining
       popHead(slot)
-      metrics.add(.messagesSent, 1)
+      metrics.add(.messagesSent)
     }
   }
 
@@ -201,7 +200,7 @@ extension Shard {
   func condemn(_ slot: Int32, _ sentence: Condemned.Sentence) {
     guard connections[slot].phase != .free, !connections[slot].isCondemned else { return }
     connections[slot].isCondemned = true
-    if case .close = sentence { metrics.add(.slowConsumers, 1) }
+    if case .close = sentence { metrics.add(.slowConsumers(.closed)) }
     condemned.append(Condemned(token: token(of: slot), sentence: sentence))
   }
 }

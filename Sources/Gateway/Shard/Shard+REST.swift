@@ -1,5 +1,6 @@
 import GatewayDomain
 import Protocol
+import Synchronization
 
 /// Calls of the HTTP API carried out: commands to their homes, and what homes answer rendered.
 extension Shard {
@@ -204,10 +205,10 @@ extension Shard {
   func answerOpen(_ slot: Int32, _ exchange: HTTPExchange, _ call: RestCall) {
     switch call {
     case .livez:
-      let stuck = shared.metrics.indices.filter {
-        nowMilliseconds - Int64(shared.metrics[$0].lastTurnMilliseconds) > ShardLimits.livenessMilliseconds
+      let isStuck = shared.lastTurns.contains {
+        nowMilliseconds - $0.value.load(ordering: .relaxed) > ShardLimits.livenessMilliseconds
       }
-      json(slot, stuck.isEmpty ? 200 : 503, ResponseBodies.health(stuck.isEmpty ? "ok" : "stuck"))
+      json(slot, isStuck ? 503 : 200, ResponseBodies.health(isStuck ? "stuck" : "ok"))
     case .readyz:
       if shared.isDraining.load(ordering: .relaxed) {
         json(slot, 503, ResponseBodies.health("draining"))
@@ -224,11 +225,9 @@ extension Shard {
             isRunning: true, host: shared.listening.host, port: Int(shared.listening.port),
             activeConnections: shared.activeConnections.load(ordering: .relaxed),
             pendingCallbacks: shared.metrics.reduce(0) { $0 + $1.value(.confirmationsPending) },
-            version: GatewayVersion.text, uptimeSeconds: nowWall - shared.startedAtWall,
-            connectionCountMax: shared.configuration.connectionCountMax, shardCount: shared.shardCount,
-            taskCount: shared.metrics.reduce(0) { sum, metrics in
+            tasks: shared.metrics.reduce(0) { sum, metrics in
               TaskStatus.allCases.reduce(sum) { $0 + metrics.value(.tasks(TaskStatusLabel($1))) }
-            }, isDraining: shared.isDraining.load(ordering: .relaxed))))
+            }, version: GatewayVersion.text, uptimeSeconds: nowWall - shared.startedAtWall)))
     case .openAPI:
       respond(slot, status: 200, contentType: "application/json", body: OpenAPIDocument.bytes)
     case .dashboard(let path): answerDashboard(slot, exchange, path)
@@ -241,26 +240,26 @@ extension Shard {
   private func answerMetrics(_ slot: Int32, _ exchange: HTTPExchange) {
     let bytes = exchange.headBytes.span
     let accept = exchange.head.first("accept", in: bytes).flatMap { String(validating: bytes.extracting($0)) }
-    let exposition = PrometheusText.exposition(accept: accept)
+    let page = PrometheusText.render(
+      shards: shared.metrics, process: ProcessSample.current(),
+      facts: GatewayFacts(
+        connectionLimit: shared.configuration.connectionCountMax,
+        isDraining: shared.isDraining.load(ordering: .relaxed), isLastReloadGood: true,
+        droppedLogLineCount: shared.log.droppedLineCount, repeatedLogLineCount: shared.log.repeatedLineCount),
+      accept: accept)
     respond(
-      slot, status: 200, contentType: exposition.contentType,
-      body: PrometheusText.render(
-        shards: shared.metrics, process: ProcessSample.current(),
-        gauges: PrometheusText.Gauges(
-          connectionCountMax: shared.configuration.connectionCountMax,
-          isDraining: shared.isDraining.load(ordering: .relaxed), version: GatewayVersion.text,
-          droppedLogLineCount: shared.log.droppedLineCount), exposition))
+      slot, status: 200, contentType: nil, body: page.body,
+      extraFields: [(name: "Content-Type", value: page.contentType)])
   }
 
   private func answerDashboard(_ slot: Int32, _ exchange: HTTPExchange, _ path: String) {
     guard let asset = DashboardAssets.asset(path: path) else {
       return respond(slot, problem: Problem(.notFound, "the dashboard has no such file"))
     }
-    let fields = [
-      (name: "ETag", value: asset.entityTag.description), (name: "Cache-Control", value: "no-cache"),
-      (name: "Content-Security-Policy", value: DashboardAssets.contentSecurityPolicy),
-      (name: "X-Content-Type-Options", value: "nosniff"),
-    ]
+    var fields = [(name: "ETag", value: asset.entityTag.description)]
+    for field in DashboardAssets.headerFields {
+      fields.append((name: field.name.description, value: field.value.description))
+    }
     let bytes = exchange.headBytes.span
     if let known = exchange.head.first("if-none-match", in: bytes),
       HTTPGrammar.equals(asset.entityTag, bytes, known)
@@ -268,7 +267,7 @@ extension Shard {
       return respond(slot, status: 304, contentType: nil, body: [], extraFields: fields)
     }
     respond(
-      slot, status: 200, contentType: asset.contentType, body: asset.bytes, extraFields: fields)
+      slot, status: 200, contentType: asset.contentType, body: asset.body, extraFields: fields)
   }
 }
 

@@ -1,5 +1,6 @@
 import GatewayDomain
 import Protocol
+import Synchronization
 
 extension Shard {
   /// Runs turns until told to stop.
@@ -20,7 +21,8 @@ extension Shard {
     // 2. Read.
     for event in ready {
       switch event.token {
-      case Environment.listenerToken: acceptConnections()
+      case Environment.listenerToken: acceptConnections(isInternal: false)
+      case Environment.internalListenerToken: acceptConnections(isInternal: true)
       case Environment.wakeToken: break
       default: handle(event, ConnectionToken(pollerToken: event.token))
       }
@@ -28,8 +30,8 @@ extension Shard {
 
     // 3. Mail.
     mailbox.drain { batch in
-      metrics.add(.mailboxBatches, 1)
-      metrics.add(.mailboxMessages, UInt64(batch.count))
+      metrics.add(.mailboxBatches)
+      metrics.add(.mailboxMessages, batch.count)
       for message in batch { receive(message) }
     }
 
@@ -48,8 +50,10 @@ extension Shard {
     // 7. Reap.
     reap()
     flushOutboxes()
-    metrics.observe(.turnDuration, Double(environment.monotonicNanoseconds() &- startedAt) / 1_000_000_000)
-    metrics.set(.lastTurnAt, UInt64(nowMilliseconds))
+    if !ready.isEmpty {
+      metrics.observe(.eventLoopIteration, nanoseconds: environment.monotonicNanoseconds() &- startedAt)
+    }
+    shared.lastTurns[index].value.store(nowMilliseconds, ordering: .relaxed)
   }
 
   private func waitMilliseconds() -> Int32 {
@@ -92,7 +96,7 @@ extension Shard {
       let outcome = unsafe environment.receive(connections[slot].descriptor, into: receiveBuffer)
       switch outcome {
       case .moved(let count):
-        metrics.add(.receivedBytes, UInt64(count))
+        metrics.add(.receivedBytes, count)
         connections[slot].lastReceivedAt = nowMilliseconds
         received(slot, byteCount: count)
         guard isCurrent(token), count == ShardLimits.receiveByteCount, !connections[slot].isReadPaused else { return }

@@ -1,5 +1,6 @@
 import GatewayDomain
 import Protocol
+import Synchronization
 
 /// The opening handshake: where to, from which page, by whom, and whether there is room (contract §2).
 extension Shard {
@@ -71,8 +72,7 @@ extension Shard {
       metrics.add(.handshakesRejected(.draining))
       exchange.keepsAlive = false
       respond(
-        slot, problem: Problem(.draining, "this node is going down, connect again"),
-        extraFields: [(name: "Retry-After", value: "1")])
+        slot, problem: Problem(.draining, "this node is going down, connect again"))
       return
     }
 
@@ -122,9 +122,7 @@ extension Shard {
       metrics.add(.handshakesRejected(refusal.label))
       exchange.keepsAlive = false
       connections[slot].isCounted = giveBackPlace(slot)
-      respond(
-        slot, problem: refusal.problem,
-        extraFields: refusal.label == .capacity ? [(name: "Retry-After", value: "1")] : [])
+      respond(slot, problem: refusal.problem)
       return
     }
     if refusal?.label == .capacity, !park(slot) {

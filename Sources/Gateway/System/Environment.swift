@@ -45,9 +45,9 @@ package protocol GatewayEnvironment: AnyObject {
   func watch(_ descriptor: Int32, token: UInt64, readable: Bool, writable: Bool) -> Bool
   func rewatch(_ descriptor: Int32, token: UInt64, readable: Bool, writable: Bool)
 
-  func accept() -> AcceptOutcome
+  func accept(isInternal: Bool) -> AcceptOutcome
   /// Gives up the reserve descriptor, accepts one peer, closes it, and takes the reserve back. False where nobody waited.
-  func acceptAndDiscard() -> Bool
+  func acceptAndDiscard(isInternal: Bool) -> Bool
   /// Stops or restarts accepting.
   func setAccepting(_ accepting: Bool)
   func receive(_ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer) -> StreamOutcome
@@ -60,6 +60,8 @@ package protocol GatewayEnvironment: AnyObject {
 extension GatewayEnvironment {
   /// The token of the listening socket.
   package static var listenerToken: UInt64 { UInt64.max }
+  /// The token of the internal listening socket.
+  package static var internalListenerToken: UInt64 { UInt64.max - 2 }
   /// The token of the mailbox's wake descriptor.
   package static var wakeToken: UInt64 { UInt64.max - 1 }
 }

@@ -8,18 +8,21 @@ import Glibc
 
   private let epoll: OwnedDescriptor
   private let listener: OwnedDescriptor
+  /// −1 for none.
+  private let internalListener: OwnedDescriptor
   private let wake: Int32
   /// Given up for a moment when the descriptor limit is reached, so that a peer can be accepted and closed.
   private var reserve: Int32
   private var isAccepting = true
   private let events: UnsafeMutablePointer<signalbox_epoll_event>
 
-  /// Takes the listener over; the wake descriptor stays the mailbox's.
-  package init(listener: Int32, wakeDescriptor: Int32) throws(SystemCallError) {
+  /// Takes the listeners over; the wake descriptor stays the mailbox's.
+  package init(listener: Int32, internalListener: Int32, wakeDescriptor: Int32) throws(SystemCallError) {
     let descriptor = signalbox_epoll_make()
     guard descriptor >= 0 else { throw SystemCallError("cannot make an epoll set") }
     epoll = OwnedDescriptor(descriptor)
     self.listener = OwnedDescriptor(listener)
+    self.internalListener = OwnedDescriptor(internalListener)
     wake = wakeDescriptor
     reserve = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
     unsafe events = .allocate(capacity: Self.readyEventCountMax)
@@ -29,6 +32,10 @@ import Glibc
       signalbox_epoll_control(
         descriptor, SIGNALBOX_EPOLL_ADD, wakeDescriptor, SIGNALBOX_EPOLL_IN | SIGNALBOX_EPOLL_EDGE, Self.wakeToken) == 0
     else { throw SystemCallError("cannot watch the listener") }
+    if internalListener >= 0 {
+      _ = signalbox_epoll_control(
+        descriptor, SIGNALBOX_EPOLL_ADD, internalListener, SIGNALBOX_EPOLL_IN, Self.internalListenerToken)
+    }
   }
 
   deinit {
@@ -85,10 +92,10 @@ import Glibc
       epoll.number, SIGNALBOX_EPOLL_CHANGE, descriptor, flags(readable: readable, writable: writable), token)
   }
 
-  package func accept() -> AcceptOutcome {
+  package func accept(isInternal: Bool) -> AcceptOutcome {
     var high: UInt64 = 0
     var low: UInt64 = 0
-    let descriptor = unsafe signalbox_accept(listener.number, &high, &low)
+    let descriptor = unsafe signalbox_accept(isInternal ? internalListener.number : listener.number, &high, &low)
     if descriptor >= 0 { return .accepted(descriptor: descriptor, peer: InternetAddress(high: high, low: low)) }
     switch errno {
     case EAGAIN, EINTR, ECONNABORTED: return .wouldBlock
@@ -97,11 +104,11 @@ import Glibc
     }
   }
 
-  package func acceptAndDiscard() -> Bool {
+  package func acceptAndDiscard(isInternal: Bool) -> Bool {
     if reserve >= 0 { _ = Glibc.close(reserve) }
     var high: UInt64 = 0
     var low: UInt64 = 0
-    let descriptor = unsafe signalbox_accept(listener.number, &high, &low)
+    let descriptor = unsafe signalbox_accept(isInternal ? internalListener.number : listener.number, &high, &low)
     if descriptor >= 0 { _ = Glibc.close(descriptor) }
     reserve = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
     return descriptor >= 0
@@ -112,6 +119,11 @@ import Glibc
     isAccepting = accepting
     _ = signalbox_epoll_control(
       epoll.number, SIGNALBOX_EPOLL_CHANGE, listener.number, accepting ? SIGNALBOX_EPOLL_IN : 0, Self.listenerToken)
+    if internalListener.number >= 0 {
+      _ = signalbox_epoll_control(
+        epoll.number, SIGNALBOX_EPOLL_CHANGE, internalListener.number, accepting ? SIGNALBOX_EPOLL_IN : 0,
+        Self.internalListenerToken)
+    }
   }
 
   package func receive(_ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer) -> StreamOutcome {
