@@ -2,7 +2,7 @@ import Protocol
 import Testing
 
 /// A small deterministic generator (SplitMix64), so that a seed replays a failure.
-private struct SplitMix: RandomNumberGenerator {
+private struct RequestMutationGenerator: RandomNumberGenerator {
   var state: UInt64
 
   mutating func next() -> UInt64 {
@@ -34,7 +34,7 @@ struct MutatedRequestTests {
     "ffffffffffffffff", "99999999999999999999", "HTTP/2.0", "Connection: close\r\n", "Upgrade: websocket\r\n",
   ].map { Array($0.utf8) }
 
-  private func mutate(_ request: [UInt8], _ random: inout SplitMix) -> [UInt8] {
+  private func mutate(_ request: [UInt8], _ random: inout RequestMutationGenerator) -> [UInt8] {
     var request = request
     for _ in 0..<Int.random(in: 1...4, using: &random) {
       let index = Int.random(in: 0...request.count, using: &random)
@@ -51,13 +51,13 @@ struct MutatedRequestTests {
     return request
   }
 
-  private func randomArrival(_ byteCount: Int, _ random: inout SplitMix) -> [Int] {
+  private func randomArrival(_ byteCount: Int, _ random: inout RequestMutationGenerator) -> [Int] {
     (0..<3).map { _ in Int.random(in: 0...byteCount, using: &random) }.sorted() + [byteCount]
   }
 
   @Test(arguments: [1, 2, 3, 4] as [UInt64])
   func `nothing traps, and the pieces in which bytes arrive change nothing`(seed: UInt64) {
-    var random = SplitMix(state: seed)
+    var random = RequestMutationGenerator(state: seed)
     var completeCount = 0
     var refusedCount = 0
     for iteration in 0..<2_500 {
@@ -94,7 +94,7 @@ struct MutatedRequestTests {
 
   @Test(arguments: [5, 6] as [UInt64])
   func `mutated chunks never trap, and never yield more than the bound`(seed: UInt64) {
-    var random = SplitMix(state: seed)
+    var random = RequestMutationGenerator(state: seed)
     let chunks = Array("3;x=y\r\nabc\r\n0A\r\n0123456789\r\n0\r\nT: v\r\nU:\r\n\r\n".utf8)
     for iteration in 0..<2_500 {
       let body = mutate(chunks, &random)
