@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 
 from playwright.sync_api import expect, sync_playwright
 
@@ -42,7 +43,7 @@ def take(url):
         rendering = page.locator('.task[data-task-id^="render-"][data-status="running"]')
         expect(rendering.get_by_role("progressbar")).to_have_attribute("aria-valuenow", re.compile(r"[3-9]\d"),
                                                                        timeout=SCENE_TIMEOUT)
-        rendering.get_by_role("button", name="Cancel").click()
+        rendering.locator('.task-action button').click()
         for status in ("cancelled", "failed", "completed"):
             expect(page.locator(f'.task[data-status="{status}"]').first).to_be_visible(timeout=SCENE_TIMEOUT)
         expect(page.locator('.decision[data-state="open"]').first).to_be_visible(timeout=SCENE_TIMEOUT)
@@ -69,6 +70,8 @@ def main():
                     break
             if url is None:
                 sys.exit("the gateway did not say where it listens")
+            # Nobody else reads the gateway's log: a full pipe would stop it.
+            threading.Thread(target=gateway.stderr.read, daemon=True).start()
             demo = subprocess.Popen([sys.executable, str(REPOSITORY / "scripts" / "demo.py"), "--url", url],
                                     stderr=subprocess.DEVNULL)
             take(url)

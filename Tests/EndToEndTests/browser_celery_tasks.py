@@ -7,6 +7,9 @@ import celery
 
 from signalbox import Gateway
 
+# Seconds a task waits for its watcher.
+RELEASE_SECONDS_MAX = 60
+
 app = celery.Celery("browser_celery_tasks", broker=os.environ["CELERY_BROKER_URL"])
 app.conf.update(broker_connection_retry_on_startup=True, worker_hijack_root_logger=False)
 
@@ -18,8 +21,10 @@ def index_documents(self, count, fail_at=None):
     """Indexes documents, one report each. Waits before the first for somebody to watch: the test wants to see it all."""
     task_id = self.request.id
     gateway.register(task_id, title="批量索引", total=count)
-    release = os.environ["RELEASE_FILE"]
-    while not os.path.exists(f"{release}-{task_id}"):
+    give_up = time.monotonic() + RELEASE_SECONDS_MAX
+    while not os.path.exists(f"{os.environ['RELEASE_FILE']}-{task_id}"):
+        if time.monotonic() > give_up:
+            raise TimeoutError("nobody came to watch")
         time.sleep(0.02)
     for current in range(1, count + 1):
         if current == fail_at:
