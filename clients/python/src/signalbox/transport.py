@@ -122,6 +122,9 @@ class Transport:
                 response.close()
                 raise
             response.release_conn()
+        except urllib3.exceptions.NewConnectionError as error:  # to urllib3 it is a kind of timeout
+            self._count_failure()
+            raise GatewayError("unreachable", f"{method} {path}: no connection to {self.url}: {error}") from error
         except urllib3.exceptions.TimeoutError as error:
             self._count_failure()
             raise GatewayError("timeout", f"{method} {path}: no answer from {self.url} in time") from error
