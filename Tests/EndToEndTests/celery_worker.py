@@ -28,7 +28,9 @@ def index(self, documents):
 
     for number, document in enumerate(documents, 1):
         if document == "broken":
-            ws_notifier.send_task_error(task_id=self.request.id, error="索引失败: 数据库连接错误", details={"at": number})
+            ws_notifier.send_task_error(
+                task_id=self.request.id, error="索引失败: 数据库连接错误", details={"at": number}
+            )
             raise RuntimeError("broken document")
         progress_callback(number, len(documents))
     ws_notifier.send_task_complete(
