@@ -48,7 +48,6 @@ def eventually(condition, what, deadline=DEADLINE):
 
 def mint(**claims):
     """An HS256 token of one hour (RFC 7519), made here so that the gateway checks somebody else's arithmetic."""
-
     def encode(value):
         return base64.urlsafe_b64encode(value).rstrip(b"=")
 
@@ -107,15 +106,9 @@ class Publisher:
         """Asks for a confirmation on a thread that holds the call, as a worker would; `.result()` is the answer."""
         body = {
             "step": 1,
-            "step_result": {
-                "step": "validation",
-                "result": {"rows": 1_000, "errors": 5},
-                "completed": True,
-                "message": "Found 5 errors, go on?",
-                "status": "completed",
-                "error_code": None,
-                "error_message": None,
-            },
+            "step_result": {"step": "validation", "result": {"rows": 1_000, "errors": 5}, "completed": True,
+                            "message": "Found 5 errors, go on?", "status": "completed",
+                            "error_code": None, "error_message": None},
             "timeout": 40,
             **fields,
         }
@@ -243,10 +236,8 @@ class Watched:
         end = time.monotonic() + DEADLINE
         while not condition():
             if time.monotonic() > end:
-                pytest.fail(
-                    f"not within {DEADLINE} s: {what}\nthe page said: {self.lines}\nproblems: {self.problems}"
-                    f"\ndialogs: {self.dialogs}"
-                )
+                pytest.fail(f"not within {DEADLINE} s: {what}\nthe page said: {self.lines}\nproblems: {self.problems}"
+                            f"\ndialogs: {self.dialogs}")
             self.page.wait_for_timeout(20)
 
     def wait_for_line(self, line):
@@ -318,12 +309,8 @@ def start_gateway():
     started = []
 
     def start(*flags):
-        defaults = [
-            word
-            for name, value in (("--host", "127.0.0.1"), ("--port", "0"), ("--store", "memory"))
-            if name not in flags
-            for word in (name, value)
-        ]
+        defaults = [word for name, value in (("--host", "127.0.0.1"), ("--port", "0"), ("--store", "memory"))
+                    if name not in flags for word in (name, value)]
         gateway = Gateway([*defaults, *flags])
         started.append(gateway)
         return gateway

@@ -8,18 +8,8 @@ import sys
 
 import pytest
 
-from browser_support import (
-    API_KEY,
-    DEADLINE_MS,
-    SECRET,
-    Publisher,
-    browsers,
-    eventually,
-    mint,
-    pages,
-    playwright,
-    start_gateway,
-)  # noqa: F401 (fixtures)
+from browser_support import (API_KEY, DEADLINE_MS, SECRET, Publisher, browsers, eventually, mint, pages,
+                             playwright, start_gateway)  # noqa: F401 (fixtures)
 
 expect = pytest.importorskip("playwright.sync_api", reason="pip install playwright").expect
 
@@ -261,28 +251,22 @@ class TestRefusals:
         client.page.goto(f"{pages.origin}/blank.html")
         client.page.evaluate(
             """url => new Promise((resolve) => { window.first = new WebSocket(url); window.first.onopen = resolve; })""",
-            f"{gateway.ws_url}/ws",
-        )
+            f"{gateway.ws_url}/ws")
         refused = close_of(client.page, f"{gateway.ws_url}/ws")
         assert refused == {"opened": True, "code": 1013, "reason": "Server connection limit reached", "clean": True}
         client.page.evaluate("() => new Promise((done) => { window.first.onclose = done; window.first.close(); })")
-        client.wait(
-            lambda: "message" in close_of(client.page, f"{gateway.ws_url}/ws", ["signalbox.v1"]), "there is room again"
-        )
+        client.wait(lambda: "message" in close_of(client.page, f"{gateway.ws_url}/ws", ["signalbox.v1"]),
+                    "there is room again")
 
-    @pytest.mark.parametrize(
-        "path, reason",
-        [
-            ("/ws/task/known", "Authentication failed"),
-            ("/ws/task/known?token=nonsense", "Authentication failed"),
-            ("/ws/task/unknown?token={token}", "Task not found"),
-            ("/ws/task/private?token={token}", "Permission denied"),
-        ],
-    )
+    @pytest.mark.parametrize("path, reason", [
+        ("/ws/task/known", "Authentication failed"),
+        ("/ws/task/known?token=nonsense", "Authentication failed"),
+        ("/ws/task/unknown?token={token}", "Task not found"),
+        ("/ws/task/private?token={token}", "Permission denied"),
+    ])
     def test_reason_of_a_refused_token_is_readable(self, start_gateway, browsers, pages, path, reason):
-        gateway = start_gateway(
-            "--auth", "required", "--api-keys", API_KEY, "--jwt-secret", SECRET, "--allowed-origins", pages.origin
-        )
+        gateway = start_gateway("--auth", "required", "--api-keys", API_KEY, "--jwt-secret", SECRET,
+                                "--allowed-origins", pages.origin)
         publisher = Publisher(gateway.url)
         publisher.register("known")
         publisher.register("private", owner="somebody-else")
@@ -309,15 +293,8 @@ class TestRefusals:
         assert token not in json.dumps(told["message"])
 
     def test_single_connection_per_user_replaces_the_older_page(self, start_gateway, browsers, pages):
-        gateway = start_gateway(
-            "--auth",
-            "required",
-            "--jwt-secret",
-            SECRET,
-            "--allowed-origins",
-            pages.origin,
-            "--single-connection-per-user",
-        )
+        gateway = start_gateway("--auth", "required", "--jwt-secret", SECRET, "--allowed-origins", pages.origin,
+                                "--single-connection-per-user")
         client = browsers.open()
         client.page.goto(f"{pages.origin}/blank.html")
         url = f"{gateway.ws_url}/ws?token={mint(sub='reader')}"
@@ -326,9 +303,7 @@ class TestRefusals:
               const older = new WebSocket(url);
               older.onclose = (event) => resolve([event.code, event.reason]);
               older.onopen = () => { window.newer = new WebSocket(url); };
-            })""",
-            url,
-        )
+            })""", url)
         assert replaced == [4500, "Replaced by a newer connection"]
 
 
@@ -351,8 +326,7 @@ def test_event_source_follows_a_task_from_its_snapshot(start_gateway, browsers):
               if (type === 'complete') source.close();
             });
           }
-        }"""
-    )
+        }""")
     client.wait(lambda: client.page.evaluate("window.told.length") == 1, "the snapshot")
     publisher.progress("streamed", 70, message="二")
     publisher.complete("streamed", result={"n": 1})
@@ -534,8 +508,7 @@ class TestDashboard:
         expect(first.page.locator("#connection")).to_have_attribute("data-state", "live", timeout=DEADLINE_MS)
         second.page.goto(f"{gateway.url}/ui/")
         expect(second.page.locator("#connection")).to_contain_text(
-            re.compile(r"Server connection limit reached, again in \d+s"), timeout=DEADLINE_MS
-        )
+            re.compile(r"Server connection limit reached, again in \d+s"), timeout=DEADLINE_MS)
         first.page.goto("about:blank")
         expect(second.page.locator("#connection")).to_have_attribute("data-state", "live", timeout=2 * DEADLINE_MS)
 
@@ -570,14 +543,10 @@ class TestDashboard:
         expect(field).to_be_visible(timeout=DEADLINE_MS)
         assert page.evaluate("sessionStorage.getItem('signalbox.token')") is None
 
-    @pytest.mark.parametrize(
-        "options",
-        [
-            {"viewport": {"width": 360, "height": 740}},
-            {"viewport": {"width": 1_280, "height": 800}, "color_scheme": "dark"},
-        ],
-        ids=["phone", "dark"],
-    )
+    @pytest.mark.parametrize("options", [
+        {"viewport": {"width": 360, "height": 740}},
+        {"viewport": {"width": 1_280, "height": 800}, "color_scheme": "dark"},
+    ], ids=["phone", "dark"])
     def test_page_fits_the_screen_and_the_evening(self, gateway, publisher, browsers, options):
         publisher.register("wide", title="一个非常长的标题" * 12)
         publisher.progress("wide", 50, message="a-word-that-does-not-break-" * 12, current=10**9, total=10**12)
