@@ -6,8 +6,6 @@ to each node directly, and which node a connection landed on is read from the no
 
 import contextlib
 import json
-import os
-import signal
 import time
 import urllib.error
 import urllib.request
@@ -16,16 +14,15 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-import nginx_server
+from support import nginx
+from support.process import API_KEY, GatewayProcess
 
-API_KEY = "nginx-test-key"
 SECONDS = 10
 LIMIT_REACHED = (1013, "Server connection limit reached")
-FLAGS = ("--auth", "off", "--api-keys", API_KEY, "--store", "memory", "--trusted-proxies", "127.0.0.1/32",
-         "--terminal-grace", "1")
-
-if nginx_server.binary() is None:
-    pytest.fail("nginx is not installed: scripts/install-system-packages.sh test", pytrace=False)
+FLAGS = (
+    *("--host", "127.0.0.1", "--port", "0", "--auth", "off", "--api-keys", API_KEY, "--store", "memory"),
+    *("--trusted-proxies", "127.0.0.1/32", "--terminal-grace", "1"),
+)
 
 
 # --- Tools ---------------------------------------------------------------------------------------------------------
@@ -85,15 +82,19 @@ def close_of(websocket):
 
 
 @pytest.fixture
-def cluster(start_gateway, tmp_path):
+def cluster(tmp_path):
     """A function: caps of the three nodes → (the nodes, nginx before them)."""
     with contextlib.ExitStack() as stack:
 
         def start(caps=(1000, 1000, 1000)):
-            nodes = [start_gateway(*FLAGS, "--max-connections", str(cap)) for cap in caps]
-            nginx = nginx_server.Nginx(tmp_path, [node.port for node in nodes])
-            stack.callback(nginx.stop)
-            return nodes, nginx
+            nodes = []
+            for cap in caps:
+                node = GatewayProcess(*FLAGS, "--max-connections", str(cap))
+                stack.callback(lambda node=node: node.is_running and node.stop())
+                nodes.append(node)
+            proxy = nginx.Nginx(tmp_path, [node.port for node in nodes])
+            stack.callback(proxy.stop)
+            return nodes, proxy
 
         yield start
 
@@ -119,9 +120,9 @@ def register_everywhere(nodes, task_id):
 
 
 def test_a_task_is_watched_through_nginx_from_its_first_step_to_its_end(cluster, opened):
-    nodes, nginx = cluster()
+    nodes, proxy = cluster()
     register_everywhere(nodes, "report-1")
-    watcher = opened(f"{nginx.ws_url}/ws/task/report-1")
+    watcher = opened(f"{proxy.websocket_url}/ws/task/report-1")
     assert receive(watcher)["type"] == "connected"
 
     for node in nodes:
@@ -137,22 +138,22 @@ def test_a_task_is_watched_through_nginx_from_its_first_step_to_its_end(cluster,
 
 
 def test_an_execution_is_watched_through_nginx(cluster, opened):
-    nodes, nginx = cluster()
+    nodes, proxy = cluster()
     register_everywhere(nodes, "run-1")
-    watcher = opened(f"{nginx.ws_url}/api/v1/ws/executions/run-1")
+    watcher = opened(f"{proxy.websocket_url}/api/v1/ws/executions/run-1")
     first = receive(watcher)
     assert (first["type"], first["execution_id"], first["status"]) == ("status", "run-1", "pending")
 
 
 @pytest.mark.parametrize("path", ["/", "/ws", "/ws/"])
 def test_the_action_dialect_answers_through_nginx(cluster, opened, path):
-    _, nginx = cluster()
-    pong(opened(nginx.ws_url + path))
+    _, proxy = cluster()
+    pong(opened(proxy.websocket_url + path))
 
 
 def test_compression_is_negotiated_and_works_through_nginx(cluster, opened):
-    _, nginx = cluster()
-    websocket = opened(f"{nginx.ws_url}/ws", compression="deflate")
+    _, proxy = cluster()
+    websocket = opened(f"{proxy.websocket_url}/ws", compression="deflate")
     assert [extension.name for extension in websocket.protocol.extensions] == ["permessage-deflate"]
     message = {"action": "ping", "padding": "abc " * 5000}
     websocket.send(json.dumps(message))
@@ -160,15 +161,15 @@ def test_compression_is_negotiated_and_works_through_nginx(cluster, opened):
 
 
 def test_connections_spread_over_the_nodes(cluster, opened):
-    nodes, nginx = cluster()
+    nodes, proxy = cluster()
     for _ in range(9):
-        pong(opened(f"{nginx.ws_url}/ws"))
+        pong(opened(f"{proxy.websocket_url}/ws"))
     assert [connections_of(node) for node in nodes] == [3, 3, 3]
 
 
 def test_api_calls_pass_and_reach_one_node(cluster):
-    nodes, nginx = cluster()
-    status, _, answer = call("POST", f"{nginx.url}/api/v1/tasks/api-1/progress", {"progress": 5})
+    nodes, proxy = cluster()
+    status, _, answer = call("POST", f"{proxy.url}/api/v1/tasks/api-1/progress", {"progress": 5})
     assert status == 202
     assert answer["offset"] == 1
     found = [call("GET", f"{node.url}/api/v1/tasks/api-1")[0] for node in nodes]
@@ -176,48 +177,48 @@ def test_api_calls_pass_and_reach_one_node(cluster):
 
 
 def test_refusals_of_the_api_pass_as_they_are(cluster):
-    _, nginx = cluster()
-    status, headers, problem = call("POST", f"{nginx.url}/api/v1/tasks/api-1/progress", {"progress": 5}, key=None)
+    _, proxy = cluster()
+    status, headers, problem = call("POST", f"{proxy.url}/api/v1/tasks/api-1/progress", {"progress": 5}, key=None)
     assert status == 401
     assert headers["Content-Type"].startswith("application/problem+json")
     assert problem["code"] == "unauthorized"
 
 
 def test_a_browser_on_the_proxys_own_address_may_connect_and_a_foreign_one_gets_403(cluster, opened):
-    _, nginx = cluster()
-    pong(opened(f"{nginx.ws_url}/ws", origin=nginx.url))
+    _, proxy = cluster()
+    pong(opened(f"{proxy.websocket_url}/ws", origin=proxy.url))
     with pytest.raises(InvalidStatus) as refusal:
-        opened(f"{nginx.ws_url}/ws", origin="http://elsewhere.example")
+        opened(f"{proxy.websocket_url}/ws", origin="http://elsewhere.example")
     assert refusal.value.response.status_code == 403
 
 
 def test_metrics_are_not_published_and_readiness_is(cluster):
-    _, nginx = cluster()
-    assert call("GET", f"{nginx.url}/metrics", key=None)[0] == 404
-    assert call("GET", f"{nginx.url}/readyz", key=None)[0] == 200
+    _, proxy = cluster()
+    assert call("GET", f"{proxy.url}/metrics", key=None)[0] == 404
+    assert call("GET", f"{proxy.url}/readyz", key=None)[0] == 200
 
 
 # --- Full nodes ----------------------------------------------------------------------------------------------------
 
 
 def test_a_full_node_answers_nginx_with_503_and_the_next_one_takes_the_client(cluster, opened):
-    nodes, nginx = cluster(caps=(1, 1000, 1000))
-    pong(opened(f"{nodes[0].ws_url}/ws"))
-    websockets = [opened(f"{nginx.ws_url}/ws") for _ in range(6)]
+    nodes, proxy = cluster(caps=(1, 1000, 1000))
+    pong(opened(f"{nodes[0].websocket_url}/ws"))
+    websockets = [opened(f"{proxy.websocket_url}/ws") for _ in range(6)]
     for websocket in websockets:
         pong(websocket)
     assert connections_of(nodes[0]) == 1
     assert connections_of(nodes[1]) + connections_of(nodes[2]) == 6
     for websocket in websockets:
         websocket.close()
-    trail = eventually(lambda: '"503, 101"' in nginx.access_log() and nginx.access_log(), "a skipped node in the log")
+    trail = eventually(lambda: '"503, 101"' in proxy.access_log() and proxy.access_log(), "a skipped node in the log")
     # The full node is left alone for a while after three refusals, not asked first by every client.
     assert trail.count('"503, 101"') <= 3
 
 
 def test_the_last_free_place_of_three_nodes_is_found(cluster, opened):
-    nodes, nginx = cluster(caps=(1, 1, 1))
-    websockets = [opened(f"{nginx.ws_url}/ws") for _ in range(3)]
+    nodes, proxy = cluster(caps=(1, 1, 1))
+    websockets = [opened(f"{proxy.websocket_url}/ws") for _ in range(3)]
     for websocket in websockets:
         pong(websocket)
     assert [connections_of(node) for node in nodes] == [1, 1, 1]
@@ -225,34 +226,34 @@ def test_the_last_free_place_of_three_nodes_is_found(cluster, opened):
 
 @pytest.mark.parametrize("path", ["/", "/ws", "/ws/", "/ws/task/full-1", "/api/v1/ws/executions/full-1"])
 def test_when_all_nodes_are_full_every_client_sees_1013(cluster, opened, path):
-    nodes, nginx = cluster(caps=(1, 1, 1))
+    nodes, proxy = cluster(caps=(1, 1, 1))
     register_everywhere(nodes, "full-1")
     for node in nodes:
-        pong(opened(f"{node.ws_url}/ws"))
+        pong(opened(f"{node.websocket_url}/ws"))
     # Past the three failures that take a node out of nginx's first group: no storm of 502 behind them.
     for _ in range(12):
-        assert close_of(opened(nginx.ws_url + path)) == LIMIT_REACHED
+        assert close_of(opened(proxy.websocket_url + path)) == LIMIT_REACHED
     for node in nodes:
         assert connections_of(node) == 1
 
 
 def test_a_client_cannot_ask_for_the_status_in_place_of_the_close_code(cluster, opened):
-    nodes, nginx = cluster(caps=(1, 1, 1))
+    nodes, proxy = cluster(caps=(1, 1, 1))
     for node in nodes:
-        pong(opened(f"{node.ws_url}/ws"))
-    asking = opened(f"{nginx.ws_url}/ws", additional_headers={"X-Signalbox-Overload": "status"})
+        pong(opened(f"{node.websocket_url}/ws"))
+    asking = opened(f"{proxy.websocket_url}/ws", additional_headers={"X-Signalbox-Overload": "status"})
     assert close_of(asking) == LIMIT_REACHED
 
 
 def test_a_place_that_becomes_free_is_found_within_seconds(cluster, opened):
-    nodes, nginx = cluster(caps=(1, 1, 1))
-    holders = [opened(f"{node.ws_url}/ws") for node in nodes]
+    nodes, proxy = cluster(caps=(1, 1, 1))
+    holders = [opened(f"{node.websocket_url}/ws") for node in nodes]
     for _ in range(12):
-        assert close_of(opened(f"{nginx.ws_url}/ws")) == LIMIT_REACHED
+        assert close_of(opened(f"{proxy.websocket_url}/ws")) == LIMIT_REACHED
     holders[1].close()
 
     def admitted():
-        websocket = opened(f"{nginx.ws_url}/ws")
+        websocket = opened(f"{proxy.websocket_url}/ws")
         try:
             pong(websocket)
         except ConnectionClosed:
@@ -267,16 +268,16 @@ def test_a_place_that_becomes_free_is_found_within_seconds(cluster, opened):
 
 
 def test_a_killed_node_is_skipped_by_websockets_and_api_calls(cluster, opened):
-    nodes, nginx = cluster()
-    survivors = [opened(f"{nginx.ws_url}/ws") for _ in range(3)]
+    nodes, proxy = cluster()
+    survivors = [opened(f"{proxy.websocket_url}/ws") for _ in range(3)]
     for websocket in survivors:
         pong(websocket)
-    os.kill(nodes[1].pid, signal.SIGKILL)
+    nodes[1].kill()
 
     for _ in range(6):
-        pong(opened(f"{nginx.ws_url}/ws"))
+        pong(opened(f"{proxy.websocket_url}/ws"))
     for index in range(6):
-        assert call("POST", f"{nginx.url}/api/v1/tasks/after-{index}/progress", {"progress": 1})[0] == 202
+        assert call("POST", f"{proxy.url}/api/v1/tasks/after-{index}/progress", {"progress": 1})[0] == 202
     assert connections_of(nodes[0]) + connections_of(nodes[2]) == 8
 
     # Of the three connections from before the two on living nodes still are.
@@ -289,11 +290,11 @@ def test_a_killed_node_is_skipped_by_websockets_and_api_calls(cluster, opened):
 
 
 def test_with_every_node_dead_the_answer_is_502(cluster, opened):
-    nodes, nginx = cluster()
+    nodes, proxy = cluster()
     for node in nodes:
-        os.kill(node.pid, signal.SIGKILL)
+        node.kill()
     with pytest.raises(InvalidStatus) as refusal:
-        opened(f"{nginx.ws_url}/ws")
+        opened(f"{proxy.websocket_url}/ws")
     assert refusal.value.response.status_code == 502
 
 
@@ -301,20 +302,20 @@ def test_with_every_node_dead_the_answer_is_502(cluster, opened):
 
 
 def test_tokens_in_urls_reach_no_log_of_nginx(cluster, opened):
-    nodes, nginx = cluster(caps=(1, 1, 1))
+    nodes, proxy = cluster(caps=(1, 1, 1))
     secret = "header.payload.signature-that-nobody-must-read"
     path = f"/ws?token={secret}&ticket={secret}"
     for _ in range(3):
-        pong(opened(nginx.ws_url + path))
+        pong(opened(proxy.websocket_url + path))
     for _ in range(6):
-        assert close_of(opened(nginx.ws_url + path)) == LIMIT_REACHED
+        assert close_of(opened(proxy.websocket_url + path)) == LIMIT_REACHED
     for node in nodes:
-        os.kill(node.pid, signal.SIGKILL)
+        node.kill()
     for _ in range(3):
         with pytest.raises(InvalidStatus):
-            opened(nginx.ws_url + path)
-    call("GET", f"{nginx.url}/api/v1/status?token={secret}", key=None)
+            opened(proxy.websocket_url + path)
+    call("GET", f"{proxy.url}/api/v1/status?token={secret}", key=None)
 
-    nginx.stop()
-    assert nginx.access_log().count('"/ws"') >= 9, "the connections themselves are logged"
-    assert "signature-that-nobody-must-read" not in nginx.logs()
+    proxy.stop()
+    assert proxy.access_log().count('"/ws"') >= 9, "the connections themselves are logged"
+    assert "signature-that-nobody-must-read" not in proxy.logs()

@@ -14,11 +14,10 @@ from pathlib import Path
 import pytest
 from websockets.sync.client import connect
 
-from nginx_server import free_port, replace_exactly
+from support.nginx import free_port, replace_exactly
+from support.process import API_KEY
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy" / "prometheus"
-API_KEY = "prometheus-test-key"
-FLAGS = ("--auth", "off", "--api-keys", API_KEY, "--store", "memory")
 # Two scrapes, a slow machine.
 SECONDS = 30
 
@@ -80,7 +79,7 @@ class Prometheus:
         return answer["data"]
 
     def value(self, query):
-        """The value of a query that yields one series; nil while it yields none."""
+        """The value of a query that yields one series; None while it yields none."""
         result = self._api("query", query=query)["result"]
         assert len(result) <= 1, f"{query} yields {len(result)} series"
         return float(result[0]["value"][1]) if result else None
@@ -111,8 +110,8 @@ class Prometheus:
 
 
 @pytest.fixture
-def gateway(start_gateway):
-    return start_gateway(*FLAGS)
+def gateway(start_own):
+    return start_own("--store", "memory")
 
 
 @pytest.fixture
@@ -131,7 +130,7 @@ def test_prometheus_sees_the_connections_come_and_go(gateway, prometheus):
     prometheus.eventually(lambda: prometheus.value("up") == 1.0, "a successful scrape")
     with contextlib.ExitStack() as stack:
         for _ in range(3):
-            stack.enter_context(connect(f"{gateway.ws_url}/ws"))
+            stack.enter_context(connect(f"{gateway.websocket_url}/ws"))
         prometheus.eventually(lambda: prometheus.value("sum(signalbox_connections)") == 3.0, "three connections")
     prometheus.eventually(lambda: prometheus.value("sum(signalbox_connections)") == 0.0, "no connections")
     assert prometheus.value("sum(signalbox_connections_opened_total)") == 3.0
@@ -140,7 +139,7 @@ def test_prometheus_sees_the_connections_come_and_go(gateway, prometheus):
 
 
 def test_prometheus_counts_what_is_published_and_delivered(gateway, prometheus):
-    with connect(f"{gateway.ws_url}/ws") as watcher:
+    with connect(f"{gateway.websocket_url}/ws") as watcher:
         watcher.send(json.dumps({"action": "subscribe", "task_id": "counted", "wait": True}))
         assert json.loads(watcher.recv(timeout=10))["type"] == "subscription_confirmed"
         for percent in range(1, 6):
@@ -172,7 +171,7 @@ def test_the_alerts_load_and_are_quiet_beside_a_healthy_gateway(prometheus):
 
 
 def test_promtool_finds_no_fault_in_the_metrics(gateway):
-    with connect(f"{gateway.ws_url}/ws"):
+    with connect(f"{gateway.websocket_url}/ws"):
         headers, exposition = get(f"{gateway.url}/metrics")
     assert headers["Content-Type"].startswith("text/plain; version=0.0.4")
     checked = subprocess.run(

@@ -8,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-SHIPPED = Path(__file__).resolve().parents[2] / "deploy" / "nginx" / "signalbox.conf"
+SHIPPED = Path(__file__).resolve().parents[3] / "deploy" / "nginx" / "signalbox.conf"
 NODE_ADDRESSES = ("127.0.0.1:8765", "127.0.0.1:8766", "127.0.0.1:8767")
 SECONDS_TO_START = 10.0
 
@@ -33,7 +33,9 @@ http {{
 
 
 def binary():
-    return shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    path = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    assert path, "nginx is not installed: scripts/install-system-packages.sh test"
+    return path
 
 
 def free_port():
@@ -85,7 +87,7 @@ class Nginx:
         return f"http://127.0.0.1:{self.port}"
 
     @property
-    def ws_url(self):
+    def websocket_url(self):
         return f"ws://127.0.0.1:{self.port}"
 
     def access_log(self):
