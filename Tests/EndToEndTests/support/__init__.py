@@ -1,0 +1,1 @@
+"""What the tests share: a gateway process, and the clients that talk to it."""
