@@ -9,8 +9,9 @@ extension Shard {
     guard let exchange = connections[slot].exchange else { return }
     // SAFETY: byteCount is within the buffer, which nothing else touches during this call.
     unsafe exchange.inbound.append(
-      Span(_unsafeElements: UnsafeBufferPointer(
-        rebasing: UnsafeRawBufferPointer(receiveBuffer).assumingMemoryBound(to: UInt8.self)[..<byteCount])))
+      Span(
+        _unsafeElements: UnsafeBufferPointer(
+          rebasing: UnsafeRawBufferPointer(receiveBuffer).assumingMemoryBound(to: UInt8.self)[..<byteCount])))
     if case .awaitingAnswer = exchange.state {
       if exchange.inbound.count - exchange.consumed > ShardLimits.pipelinedByteCountMax { pauseReading(slot) }
       return

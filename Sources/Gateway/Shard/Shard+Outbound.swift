@@ -186,7 +186,8 @@ extension Shard {
       outboundNodes[keptHead].next = -1
       connections[slot].outboundTail = keptHead
       let byteCount = unsafe frames.bytes(
-        outboundNodes[keptHead].frame, compressed: outboundNodes[keptHead].isCompressed).count
+        outboundNodes[keptHead].frame, compressed: outboundNodes[keptHead].isCompressed
+      ).count
       connections[slot].pendingByteCount = Int32(clamping: byteCount) - connections[slot].headByteOffset
     } else {
       connections[slot].outboundHead = -1
