@@ -88,7 +88,7 @@ class ClientProtocol(fuzzing.FuzzingClientProtocol):
 
     def sendFrame(self, opcode, payload=b"", payload_len=None, **options):
         payload = as_bytes(payload)
-        if payload_len:
+        if payload_len is not None:
             # Repeated to this length; the library divides with `/`, which makes a fraction today.
             payload = (payload * (payload_len // len(payload) + 1))[:payload_len]
         return super().sendFrame(opcode=opcode, payload=payload, **options)
