@@ -40,6 +40,11 @@ extension Shard {
     let token = token(of: slot)
     do throws(HTTPError) {
       while isCurrent(token), connections[slot].phase == .http {
+        // Pipelined requests cost bytes, their answers kilobytes: who does not read them gets no more.
+        if Int(connections[slot].pendingByteCount) > shared.configuration.sendBufferByteCount {
+          exchange.isHeldBack = true
+          return pauseReading(slot)
+        }
         switch exchange.state {
         case .awaitingAnswer: return
         case .readingHead: guard try readHead(slot, exchange) else { return }
