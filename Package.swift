@@ -26,7 +26,7 @@ let package = Package(
       name: "GatewayDomain", dependencies: ["Protocol"], path: "Sources/Gateway/Domain", swiftSettings: strict),
     .target(
       name: "Gateway", dependencies: ["Protocol", "GatewayDomain", "CEpollShim"], path: "Sources/Gateway",
-      exclude: ["Domain"], swiftSettings: strict),
+      exclude: ["Domain", "Dashboard/assets"], swiftSettings: strict),
     .executableTarget(name: "signalbox", dependencies: ["Gateway"], path: "Sources/signalbox", swiftSettings: strict),
     .testTarget(name: "ProtocolTests", dependencies: ["Protocol"], path: "Tests/ProtocolTests", swiftSettings: strict),
     .testTarget(

@@ -1,20 +1,131 @@
 #define _GNU_SOURCE
 #include "CEpollShim.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
-int signalbox_accept(int listener, struct sockaddr_storage *address) {
-  socklen_t length = sizeof *address;
-  return accept4(listener, (struct sockaddr *)address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+_Static_assert(sizeof(struct signalbox_epoll_event) == sizeof(struct epoll_event), "epoll_event layout");
+_Static_assert(
+  offsetof(struct signalbox_epoll_event, token) == offsetof(struct epoll_event, data), "epoll_event layout");
+_Static_assert(SIGNALBOX_EPOLL_READ_HANGUP == EPOLLRDHUP && SIGNALBOX_EPOLL_EDGE == EPOLLET, "epoll flags");
+
+int signalbox_epoll_make(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+int signalbox_epoll_control(int epoll, int operation, int descriptor, uint32_t events, uint64_t token) {
+  struct epoll_event event = {.events = events, .data.u64 = token};
+  return epoll_ctl(epoll, operation, descriptor, &event);
+}
+
+int signalbox_epoll_wait(int epoll, struct signalbox_epoll_event *events, int count_max, int milliseconds) {
+  return epoll_wait(epoll, (struct epoll_event *)events, count_max, milliseconds);
+}
+
+static uint64_t network_word(const uint8_t *bytes, int count) {
+  uint64_t word = 0;
+  for (int index = 0; index < count; index++) word = word << 8 | bytes[index];
+  return word;
+}
+
+int signalbox_accept(int listener, uint64_t *address_high, uint64_t *address_low) {
+  struct sockaddr_storage address;
+  socklen_t length = sizeof address;
+  int descriptor = accept4(listener, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (descriptor < 0) return -1;
+  *address_high = *address_low = 0;
+  if (address.ss_family == AF_INET) {
+    const struct sockaddr_in *four = (const struct sockaddr_in *)&address;
+    *address_low = UINT64_C(0xFFFF) << 32 | network_word((const uint8_t *)&four->sin_addr, 4);
+  } else if (address.ss_family == AF_INET6) {
+    const uint8_t *six = ((const struct sockaddr_in6 *)&address)->sin6_addr.s6_addr;
+    *address_high = network_word(six, 8);
+    *address_low = network_word(six + 8, 8);
+  }
+  // Frames leave when they are written: the gateway batches by turn, Nagle's algorithm would only add a delay.
+  int one = 1;
+  setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  return descriptor;
 }
 
 int signalbox_wake_descriptor(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
 
-int signalbox_socket_stream(int family) { return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); }
+void signalbox_wake(int descriptor) {
+  uint64_t one = 1;
+  ssize_t ignored = write(descriptor, &one, sizeof one);
+  (void)ignored;
+}
+
+static int bound_socket(const struct addrinfo *information, int shares_port) {
+  int descriptor = socket(information->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) return -1;
+  int one = 1;
+  setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  if (shares_port) setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+  if (bind(descriptor, information->ai_addr, information->ai_addrlen) != 0) {
+    int code = errno;
+    close(descriptor);
+    errno = code;
+    return -1;
+  }
+  return descriptor;
+}
+
+int signalbox_listen(const char *host, uint16_t port, int backlog, int probes, uint16_t *bound_port) {
+  struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+  struct addrinfo *information = NULL;
+  char service[8];
+  snprintf(service, sizeof service, "%u", (unsigned)port);
+  if (getaddrinfo(host, service, &hints, &information) != 0 || information == NULL) return -2;
+  // SO_REUSEPORT hides that another process of this user has the port, so the address is first bound without it.
+  if (probes && port != 0) {
+    int probe = bound_socket(information, 0);
+    if (probe < 0 || listen(probe, 1) != 0) {
+      int code = errno;
+      if (probe >= 0) close(probe);
+      freeaddrinfo(information);
+      errno = code;
+      return -1;
+    }
+    close(probe);
+  }
+  int descriptor = bound_socket(information, 1);
+  freeaddrinfo(information);
+  if (descriptor < 0) return -1;
+  struct sockaddr_storage address;
+  socklen_t length = sizeof address;
+  if (listen(descriptor, backlog) != 0 || getsockname(descriptor, (struct sockaddr *)&address, &length) != 0) {
+    int code = errno;
+    close(descriptor);
+    errno = code;
+    return -1;
+  }
+  *bound_port = address.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&address)->sin6_port)
+                                              : ntohs(((struct sockaddr_in *)&address)->sin_port);
+  return descriptor;
+}
 
 int64_t signalbox_send(int descriptor, const void *bytes, size_t byte_count) {
-  return send(descriptor, bytes, byte_count, MSG_NOSIGNAL | MSG_DONTWAIT);
+  ssize_t count = send(descriptor, bytes, byte_count, MSG_NOSIGNAL | MSG_DONTWAIT);
+  return count >= 0 ? count : -(int64_t)errno;
 }
+
+int64_t signalbox_receive(int descriptor, void *bytes, size_t byte_count) {
+  ssize_t count = recv(descriptor, bytes, byte_count, MSG_DONTWAIT);
+  return count >= 0 ? count : -(int64_t)errno;
+}
+
+void signalbox_shutdown_sending(int descriptor) { shutdown(descriptor, SHUT_WR); }
 
 int signalbox_descriptor_limit(uint64_t *soft, uint64_t *hard) {
   struct rlimit limit;
@@ -27,4 +138,35 @@ int signalbox_descriptor_limit(uint64_t *soft, uint64_t *hard) {
 int signalbox_set_descriptor_limit(uint64_t soft, uint64_t hard) {
   struct rlimit limit = {.rlim_cur = soft, .rlim_max = hard};
   return setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void fill_signals(sigset_t *signals) {
+  sigemptyset(signals);
+  sigaddset(signals, SIGTERM);
+  sigaddset(signals, SIGINT);
+  sigaddset(signals, SIGHUP);
+}
+
+void signalbox_block_signals(void) {
+  sigset_t signals;
+  fill_signals(&signals);
+  pthread_sigmask(SIG_BLOCK, &signals, NULL);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+int signalbox_wait_signal(void) {
+  sigset_t signals;
+  int number = 0;
+  fill_signals(&signals);
+  while (sigwait(&signals, &number) != 0) {
+  }
+  return number;
+}
+
+int signalbox_wait_signal_for(int milliseconds) {
+  sigset_t signals;
+  struct timespec patience = {.tv_sec = milliseconds / 1000, .tv_nsec = (long)(milliseconds % 1000) * 1000000};
+  fill_signals(&signals);
+  int number = sigtimedwait(&signals, NULL, &patience);
+  return number > 0 ? number : 0;
 }

@@ -204,9 +204,7 @@ class TestSubscribing:
         subscribe(subscriber, channel=channel)
         answer = api.post(f"/api/v1/channels/{channel}", {"type": "news", "n": 1, "nested": {"a": None}})
         assert answer.status == 200 and answer.body["connections"] == 1, answer
-        assert subscriber.everything_so_far() == [
-            {"type": "news", "n": 1, "nested": {"a": None}, "channel": channel}
-        ]
+        assert subscriber.everything_so_far() == [{"type": "news", "n": 1, "nested": {"a": None}, "channel": channel}]
         assert other.everything_so_far() == []
 
 
@@ -484,7 +482,11 @@ class TestConnections:
             raw.upgrade("/ws")
             assert raw.frame()[0] == 9, "a ping comes first"
             opcode, payload = raw.frame()
-            assert (opcode, payload[:2], payload[2:].decode()) == (8, (1011).to_bytes(2, "big"), "keepalive ping timeout")
+            assert (opcode, payload[:2], payload[2:].decode()) == (
+                8,
+                (1011).to_bytes(2, "big"),
+                "keepalive ping timeout",
+            )
 
     def test_a_connection_that_answers_pings_stays(self, start_own: Any) -> None:
         gateway = start_own("--ping-interval", "0.2", "--ping-timeout", "0.2")

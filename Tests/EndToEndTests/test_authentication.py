@@ -76,7 +76,9 @@ class TestSources:
         watcher = watch(f"/ws/task/{task}?ticket={answer.body['ticket']}")
         assert watcher.next()["type"] == "connected"
 
-    @pytest.mark.parametrize("path", ["/ws", "/", "/ws/task/t", "/ws?ticket=unheard-of", "/ws?token=a.b.c", "/ws?ticket="])
+    @pytest.mark.parametrize(
+        "path", ["/ws", "/", "/ws/task/t", "/ws?ticket=unheard-of", "/ws?token=a.b.c", "/ws?ticket="]
+    )
     def test_without_any_the_socket_is_refused(self, watch: Any, path: str) -> None:
         assert watch(path).closed_next() == REFUSED
 
@@ -166,7 +168,13 @@ class TestPermissions:
 
     @pytest.mark.parametrize(
         "claims",
-        [{"sub": "owner"}, {"sub": "viewer"}, {"tasks": ["reports-*"]}, {"tasks": ["other", "exact"]}, {"role": "admin"}],
+        [
+            {"sub": "owner"},
+            {"sub": "viewer"},
+            {"tasks": ["reports-*"]},
+            {"tasks": ["other", "exact"]},
+            {"role": "admin"},
+        ],
     )
     def test_who_may(self, api: Api, watch: Any, claims: Any) -> None:
         claims = dict(claims)
@@ -274,7 +282,12 @@ class TestOrigin:
         gateway = start_own("--allowed-origins", "https://app.example,http://localhost:3000")
         assert self.status(gateway, "https://app.example") == 101
         assert self.status(gateway, "http://localhost:3000") == 101
-        for origin in ("http://app.example", "https://app.example:8443", "https://evil-app.example", "http://localhost"):
+        for origin in (
+            "http://app.example",
+            "https://app.example:8443",
+            "https://evil-app.example",
+            "http://localhost",
+        ):
             assert self.status(gateway, origin) == 403, origin
 
     def test_a_star_allows_all(self, start_own: Any) -> None:

@@ -125,7 +125,9 @@ class TestHTTP:
             (("GET ", "POST "), {400, 405, 426}),
         ],
     )
-    def test_a_handshake_that_is_none_is_refused(self, gateway: GatewayProcess, change: Any, statuses: Set[int]) -> None:
+    def test_a_handshake_that_is_none_is_refused(
+        self, gateway: GatewayProcess, change: Any, statuses: Set[int]
+    ) -> None:
         with RawSocket(gateway) as raw:
             raw.send(raw.upgrade_request().decode().replace(*change).encode())
             status, headers, body = raw.answer()
@@ -215,7 +217,11 @@ class TestFrames:
             assert opcode == TEXT and b'"pong"' in payload
 
     def test_a_close_is_answered_with_its_code(self, gateway: GatewayProcess) -> None:
-        for payload, expected in ((struct.pack("!H", 1000) + b"bye", 1000), (b"", 1005), (struct.pack("!H", 4000), 4000)):
+        for payload, expected in (
+            (struct.pack("!H", 1000) + b"bye", 1000),
+            (b"", 1005),
+            (struct.pack("!H", 4000), 4000),
+        ):
             with RawSocket(gateway) as raw:
                 raw.upgrade()
                 raw.send(frame(CLOSE, payload))

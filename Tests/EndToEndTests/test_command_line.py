@@ -76,7 +76,7 @@ def test_either_key_suffices_to_start(flags: Sequence[str], tmp_path: Any) -> No
 
 def test_a_missing_key_file_is_one_clear_line(tmp_path: Any) -> None:
     missing = str(tmp_path / "missing.pem")
-    result = run_to_end("serve", "--jwt-public-key", missing)
+    result = run_to_end("serve", "--jwt-secret-file", missing)
     assert result.returncode != 0
     assert missing in one_line(result.stderr)
 
@@ -193,7 +193,9 @@ def test_serve_is_the_default_command(start_own: Any) -> None:
     assert start_own().is_running
 
 
-@pytest.mark.parametrize("form", [("--compression", "off"), ("--compression=false",), ("--compression", "true"), ("--compression",)])
+@pytest.mark.parametrize(
+    "form", [("--compression", "off"), ("--compression=false",), ("--compression", "true"), ("--compression",)]
+)
 def test_the_forms_of_a_boolean_flag(form: Sequence[str], start_own: Any) -> None:
     from support.raw import RawSocket
 

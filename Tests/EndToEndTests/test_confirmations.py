@@ -145,11 +145,14 @@ def test_a_native_client_is_told_what_became_of_its_answer(api: Api, user: str, 
     again = watcher.ask({"action": "confirm", "callback_id": callback_id, "proceed": False, "feedback": "no"})
     assert again.items() >= {"type": "confirmation_result", "status": "already_resolved", **outcome}.items()
     unknown = watcher.ask({"action": "confirm", "callback_id": "unheard-of", "proceed": True})
-    assert unknown.items() >= {
-        "type": "confirmation_result",
-        "callback_id": "unheard-of",
-        "status": "unknown",
-    }.items()
+    assert (
+        unknown.items()
+        >= {
+            "type": "confirmation_result",
+            "callback_id": "unheard-of",
+            "status": "unknown",
+        }.items()
+    )
 
 
 def test_an_unknown_callback_is_silence_for_the_seeds_clients(watch: Any) -> None:
@@ -160,9 +163,7 @@ def test_an_unknown_callback_is_silence_for_the_seeds_clients(watch: Any) -> Non
 
 
 @pytest.mark.parametrize("default", [True, False])
-def test_nobodys_answer_is_the_default_at_the_deadline(
-    api: Api, user: str, user_watch: Any, default: bool
-) -> None:
+def test_nobodys_answer_is_the_default_at_the_deadline(api: Api, user: str, user_watch: Any, default: bool) -> None:
     watcher = user_watch()
     begun = time.monotonic()
     outcome = api.confirmation(wait=5, user_id=user, timeout=0.4, default_proceed=default)
@@ -240,9 +241,7 @@ def test_an_unknown_confirmation_is_404(api: Api) -> None:
         assert (answer.status, answer.code) == (404, "not_found")
 
 
-def test_exactly_one_of_twenty_racing_answers_is_accepted(
-    gateway: GatewayProcess, api: Api, user: str
-) -> None:
+def test_exactly_one_of_twenty_racing_answers_is_accepted(gateway: GatewayProcess, api: Api, user: str) -> None:
     async def answer_in_a_race() -> List[Dict[str, Dict[str, Any]]]:
         connections = [
             await connect(gateway.websocket_url, subprotocols=NATIVE, proxy=None)  # type: ignore[list-item]

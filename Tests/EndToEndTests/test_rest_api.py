@@ -55,7 +55,9 @@ class TestForEverybody:
         for path in ("/api/v1/tasks", "/api/v1/tasks/{id}/progress", "/api/v1/confirmations", "/api/v1/publish"):
             same = [known for known in answer.body["paths"] if known.count("/") == path.count("/")]
             assert any(
-                all(a == b or a.startswith("{") and b.startswith("{") for a, b in zip(known.split("/"), path.split("/")))
+                all(
+                    a == b or a.startswith("{") and b.startswith("{") for a, b in zip(known.split("/"), path.split("/"))
+                )
                 for known in same
             ), path
 
@@ -197,7 +199,14 @@ class TestRefusals:
 class TestTasks:
     def test_registering_is_idempotent(self, api: Api) -> None:
         task = fresh()
-        body = {"task_id": task, "owner": "user-1", "viewers": ["user-2"], "kind": "index", "title": "Titel", "total": 5}
+        body = {
+            "task_id": task,
+            "owner": "user-1",
+            "viewers": ["user-2"],
+            "kind": "index",
+            "title": "Titel",
+            "total": 5,
+        }
         first = api.post("/api/v1/tasks", {**body, "metadata": {"a": [1, None]}})
         assert first.status == 201
         assert first.body.items() >= {**body, "metadata": {"a": [1, None]}, "status": "pending", "offset": 0}.items()
@@ -220,22 +229,25 @@ class TestTasks:
             "parent_id depends_on metadata epoch offset stale cancel_requested eta created_at started_at updated_at "
             "finished_at".split()
         )
-        assert body.items() >= {
-            "task_id": task,
-            "status": "running",
-            "progress": 50,
-            "current": 3,
-            "total": 5,
-            "message": "m",
-            "details": {"a": 1},
-            "result": None,
-            "error": None,
-            "owner": None,
-            "cancel_requested": False,
-            "stale": False,
-            "offset": 1,
-            "finished_at": None,
-        }.items()
+        assert (
+            body.items()
+            >= {
+                "task_id": task,
+                "status": "running",
+                "progress": 50,
+                "current": 3,
+                "total": 5,
+                "message": "m",
+                "details": {"a": 1},
+                "result": None,
+                "error": None,
+                "owner": None,
+                "cancel_requested": False,
+                "stale": False,
+                "offset": 1,
+                "finished_at": None,
+            }.items()
+        )
         for name in ("created_at", "started_at", "updated_at"):
             assert begun - 5 < body[name] < time.time() + 5, name
 

@@ -91,9 +91,7 @@ def run_the_seeds_client(gateway: GatewayProcess, api: Api, task: str, work: Any
 
     publisher = threading.Thread(target=publish)
     publisher.start()
-    asyncio.run(
-        asyncio.wait_for(subscribe_task_progress(gateway.websocket_url, task, token()), 10)
-    )
+    asyncio.run(asyncio.wait_for(subscribe_task_progress(gateway.websocket_url, task, token()), 10))
     publisher.join()
     return [line for line in capsys.readouterr().out.splitlines() if not line.startswith("Received: ")]
 
@@ -145,9 +143,7 @@ def test_the_seeds_client_prints_the_error_of_a_task(
         ({"progress": 30, "status": "indexing pages"}, "indexing pages", 30),
     ],
 )
-def test_connected_says_how_far_the_task_is(
-    api: Api, watch: Any, report: Any, status: str, progress: float
-) -> None:
+def test_connected_says_how_far_the_task_is(api: Api, watch: Any, report: Any, status: str, progress: float) -> None:
     task = fresh()
     api.register(task)
     if report:

@@ -1,39 +1,57 @@
 #pragma once
-#define _GNU_SOURCE
+#include <stddef.h>
 #include <stdint.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/types.h>
-#include <sys/uio.h>
 
-// Swift cannot import the packed `union epoll_data` in a way that reads well, nor flags that are
-// enums or macros with casts. Everything else of Glibc is called from Swift directly.
+// What Swift cannot import or cannot read well: the packed `struct epoll_event` with its union, accept4 behind
+// _GNU_SOURCE, flags that are enums. Only plain types cross: system headers included here with other feature
+// macros than Swift's Glibc module would define the same types twice. Everything else of Glibc is called from Swift.
 
-static inline uint64_t signalbox_epoll_token(const struct epoll_event *event) { return event->data.u64; }
-static inline uint32_t signalbox_epoll_events(const struct epoll_event *event) { return event->events; }
-static inline void signalbox_epoll_set(struct epoll_event *event, uint32_t events, uint64_t token) {
-  event->events = events;
-  event->data.u64 = token;
-}
-static inline int signalbox_epoll_control(int epoll, int operation, int descriptor, uint32_t events, uint64_t token) {
-  struct epoll_event event;
-  event.events = events;
-  event.data.u64 = token;
-  return epoll_ctl(epoll, operation, descriptor, &event);
-}
+/// The layout of the kernel's `struct epoll_event` on every architecture we build for (asserted in the .c file).
+#if defined(__x86_64__)
+struct __attribute__((packed)) signalbox_epoll_event {
+#else
+struct signalbox_epoll_event {
+#endif
+  uint32_t events;
+  uint64_t token;
+};
 
-#define SIGNALBOX_EPOLL_IN ((uint32_t)EPOLLIN)
-#define SIGNALBOX_EPOLL_OUT ((uint32_t)EPOLLOUT)
-#define SIGNALBOX_EPOLL_ERROR ((uint32_t)EPOLLERR)
-#define SIGNALBOX_EPOLL_HANGUP ((uint32_t)EPOLLHUP)
-#define SIGNALBOX_EPOLL_READ_HANGUP ((uint32_t)EPOLLRDHUP)
-#define SIGNALBOX_EPOLL_EDGE ((uint32_t)EPOLLET)
+#define SIGNALBOX_EPOLL_IN ((uint32_t)0x001)
+#define SIGNALBOX_EPOLL_OUT ((uint32_t)0x004)
+#define SIGNALBOX_EPOLL_ERROR ((uint32_t)0x008)
+#define SIGNALBOX_EPOLL_HANGUP ((uint32_t)0x010)
+#define SIGNALBOX_EPOLL_READ_HANGUP ((uint32_t)0x2000)
+#define SIGNALBOX_EPOLL_EDGE 0x80000000u
 
-int signalbox_accept(int listener, struct sockaddr_storage *address);
+#define SIGNALBOX_EPOLL_ADD 1
+#define SIGNALBOX_EPOLL_REMOVE 2
+#define SIGNALBOX_EPOLL_CHANGE 3
+
+int signalbox_epoll_make(void);
+int signalbox_epoll_control(int epoll, int operation, int descriptor, uint32_t events, uint64_t token);
+int signalbox_epoll_wait(int epoll, struct signalbox_epoll_event *events, int count_max, int milliseconds);
+
+/// Accepts a non-blocking, close-on-exec socket without Nagle's delay; the peer's address as IPv6 (IPv4 mapped), in
+/// network order. -1 and errno on failure.
+int signalbox_accept(int listener, uint64_t *address_high, uint64_t *address_low);
 int signalbox_wake_descriptor(void);
-int signalbox_socket_stream(int family);
+void signalbox_wake(int descriptor);
+
+/// A bound, listening TCP socket; port 0 takes any, the bound one is returned through `bound_port`.
+/// -1 and errno on failure; -2 where the host cannot be resolved.
+int signalbox_listen(const char *host, uint16_t port, int backlog, int probes, uint16_t *bound_port);
+
+/// Bytes moved, or -errno; 0 of receive: the peer ended its half.
 int64_t signalbox_send(int descriptor, const void *bytes, size_t byte_count);
+int64_t signalbox_receive(int descriptor, void *bytes, size_t byte_count);
+void signalbox_shutdown_sending(int descriptor);
+
 int signalbox_descriptor_limit(uint64_t *soft, uint64_t *hard);
 int signalbox_set_descriptor_limit(uint64_t soft, uint64_t hard);
+
+/// Blocks SIGTERM, SIGINT and SIGHUP in the calling thread and those it starts, and ignores SIGPIPE.
+void signalbox_block_signals(void);
+/// Waits for one of the three.
+int signalbox_wait_signal(void);
+/// Waits so long at most; 0 where none came.
+int signalbox_wait_signal_for(int milliseconds);

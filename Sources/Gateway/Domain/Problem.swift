@@ -87,3 +87,20 @@ package struct Problem: Error, Equatable, Sendable {
     self.detail = detail
   }
 }
+
+extension Problem.Code {
+  /// The code that stands for an HTTP status which the request parser gives.
+  package init(status: Int) {
+    switch status {
+    case 408: self = .requestTimeout
+    case 413: self = .payloadTooLarge
+    case 414: self = .uriTooLong
+    case 417: self = .expectationFailed
+    case 426: self = .upgradeRequired
+    case 431: self = .headerFieldsTooLarge
+    case 501: self = .notImplemented
+    case 505: self = .httpVersionNotSupported
+    default: self = .badRequest
+    }
+  }
+}

@@ -32,8 +32,13 @@ def frame(opcode: int, payload: bytes = b"", *, final: bool = True, masked: bool
 class RawSocket:
     """A TCP connection to a gateway; every read has a deadline."""
 
-    def __init__(self, gateway: GatewayProcess) -> None:
-        self.socket = socket.create_connection((gateway.host, gateway.port), timeout=MESSAGE_SECONDS_MAX)
+    def __init__(self, gateway: GatewayProcess, *, receive_buffer_byte_count: Optional[int] = None) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        if receive_buffer_byte_count is not None:
+            # Before connecting: the window that the gateway sees is decided in the handshake.
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_byte_count)
+        self.socket.settimeout(MESSAGE_SECONDS_MAX)
+        self.socket.connect((gateway.host, gateway.port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.host = f"{gateway.host}:{gateway.port}"
         self._buffer = b""

@@ -92,7 +92,9 @@ def test_a_gateway_that_restarts_meanwhile_is_asked_again(double: Double, gatewa
     assert [request.method for request in double.requests] == ["POST", "GET", "GET", "GET", "GET"]
 
 
-def test_a_refused_question_takes_the_default_at_once(double: Double, gateway: Gateway, strict_gateway: Gateway) -> None:
+def test_a_refused_question_takes_the_default_at_once(
+    double: Double, gateway: Gateway, strict_gateway: Gateway
+) -> None:
     answers(double, problem(409, "task_finished"))
     assert gateway.notify_user(STEP, "u", "t", 1).resolved_by == "unreachable"
     assert len(double.requests) == 1
@@ -137,10 +139,14 @@ def test_step_results_of_other_kinds_are_taken(double: Double, gateway: Gateway)
 
 
 def test_models_have_the_methods_of_the_models_they_stand_for() -> None:
-    assert UserConfirmation(True).dict() == UserConfirmation(proceed=True).model_dump() == {
-        "proceed": True,
-        "feedback": None,
-    }
+    assert (
+        UserConfirmation(True).dict()
+        == UserConfirmation(proceed=True).model_dump()
+        == {
+            "proceed": True,
+            "feedback": None,
+        }
+    )
     assert UserConfirmation(True, resolved_by="timeout") == UserConfirmation(True)
     assert TaskStepResult("s", message="m", status="ok").model_dump()["error_code"] is None
 
@@ -148,7 +154,6 @@ def test_models_have_the_methods_of_the_models_they_stand_for() -> None:
 def test_many_questions_wait_at_once(double: Double) -> None:
     from signalbox.compat.aiecs import WebSocketManager
 
-    begun = asyncio.Event()
     waiting = 0
 
     def answer(request: Request) -> Answer:
@@ -163,7 +168,6 @@ def test_many_questions_wait_at_once(double: Double) -> None:
     manager = WebSocketManager(gateway=Gateway(double.url))
 
     async def ask() -> List[UserConfirmation]:
-        begun.set()
         return await asyncio.gather(*(manager.notify_user(STEP, "u", f"t-{n}", 1) for n in range(40)))
 
     assert all(answer.proceed for answer in asyncio.run(ask()))

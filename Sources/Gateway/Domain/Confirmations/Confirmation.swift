@@ -35,7 +35,8 @@ package struct Confirmation: Sendable {
   }
 
   package let identifier: CallbackIdentifier
-  package let request: ConfirmationRequest
+  /// Once resolved and told, the desk keeps it without the step (`step` null).
+  package internal(set) var request: ConfirmationRequest
   /// Unix seconds; shown and stored. `deadlineAtMonotonic` runs it.
   package let deadline: Double
   package let createdAt: Double

@@ -21,6 +21,11 @@ package struct TaskIdentifier: Hashable, Sendable {
     self.text = text
   }
 
+  /// The caller vouches for the rule.
+  init(trusted text: String) {
+    self.text = text
+  }
+
   /// The rule in a sentence, for problems and documentation.
   package static let rule = "1 to 128 characters of A-Z a-z 0-9 . _ : -"
 }
@@ -65,7 +70,7 @@ package struct CallbackIdentifier: Hashable, Sendable {
   }
 }
 
-/// An acknowledged message's name, a version 4 UUID.
+/// An acknowledged message's name, a version 4 UUID made by `MessageIdentifier.make`; it carries its user's hash too.
 package struct MessageIdentifier: Hashable, Sendable {
   package let text: String
   package init(text: String) { self.text = text }

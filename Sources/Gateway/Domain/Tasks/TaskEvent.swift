@@ -2,8 +2,9 @@ package import Protocol
 
 /// One numbered change of a task: `offset` 1, 2, 3 … without gaps inside an `epoch` (contract §1).
 ///
-/// It carries what was given (`given`), and beside it what the dialects need to render it.
-package struct TaskEvent: Sendable {
+/// It carries what was given (`given`), and beside it what the dialects need to render it. An immutable object: the
+/// history, the effects and every shard that delivers it share one, at a reference's price.
+package final class TaskEvent: Sendable {
   package enum Kind: Sendable {
     case progress
     /// `success` true or false.

@@ -16,6 +16,9 @@ package struct TaskSnapshot: Sendable {
   package var message: JSONText?
   package var details: JSONText?
   package var result: JSONText?
+  /// The message that the terminal publish itself carried, nil where it had none: what the dialects replay to a
+  /// late comer, and what their default words stand in for. `message` keeps the last one of any report.
+  package var terminalMessage: JSONText?
   package var error: JSONText?
   package var errorCode: JSONText?
   package var owner: UserIdentifier?

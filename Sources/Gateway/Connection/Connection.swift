@@ -1,0 +1,127 @@
+import GatewayDomain
+import Protocol
+
+/// What a connection is doing.
+enum ConnectionPhase: UInt8 {
+  case free
+  /// Speaks HTTP; `exchange` is set.
+  case http
+  /// An open WebSocket.
+  case open
+  /// Our close frame is on its way; only the peer's close frame is still of interest.
+  case closing
+  /// Nothing more is read; what is queued leaves, then the descriptor is closed.
+  case flushing
+}
+
+/// Which endpoint a WebSocket speaks to.
+package enum SocketEndpoint: UInt8, Sendable, CaseIterable {
+  case task
+  case execution
+  case action
+  case echo
+
+  package var label: StaticString {
+    switch self {
+    case .task: "task"
+    case .execution: "execution"
+    case .action: "action"
+    case .echo: "echo"
+    }
+  }
+}
+
+/// One connection: descriptor, phase, and what is queued. It sits in a slab, so an idle one costs its own bytes only.
+///
+/// It knows no topic, task or confirmation beyond the head of its list of subscriptions.
+struct Connection: ~Copyable {
+  var descriptor: Int32 = -1
+  /// Rises with every use of the slot.
+  var generation: UInt32 = 0
+  var phase = ConnectionPhase.free
+  var endpoint = SocketEndpoint.action
+  /// In the flush list of this turn.
+  var isMarked = false
+  /// The kernel refused bytes: wait for writability.
+  var awaitsWritable = false
+  var isReadPaused = false
+  /// Counts towards `max-connections`.
+  var isCounted = false
+  /// Counted by the census of addresses and users.
+  var isInCensus = false
+  /// Came through the internal listener.
+  var isInternal = false
+  /// Parked for a close with 1013 beyond the cap.
+  var isParked = false
+  var readsCompressed = false
+  /// `signalbox.v1` was selected.
+  var speaksNative = false
+  /// With authentication off: has named a user.
+  var namedUser = false
+  var pingIsOut = false
+  /// On the list of connections that go at the end of the turn.
+  var isCondemned = false
+  /// In phase `flushing`: tell the peer that nothing follows once the queue is empty, then wait for its end.
+  var endsStream = false
+  /// In phase `flushing`: we have said that nothing follows, and read on until the peer ends too.
+  var lingers = false
+  /// Has been asked a confirmation, so the shard's list of those must be searched when it ends.
+  var wasAsked = false
+  /// We closed, rather than the peer.
+  var closedByUs = false
+  var closeCode: UInt16 = 1006
+
+  /// The queue of frames: indices into the shard's `OutboundNode` slab, −1 for none.
+  var outboundHead: Int32 = -1
+  var outboundTail: Int32 = -1
+  /// Bytes of the head frame that have left.
+  var headByteOffset: Int32 = 0
+  var pendingByteCount: Int32 = 0
+
+  /// The list of subscriptions: index into the shard's slab, −1 for none.
+  var subscriptionHead: Int32 = -1
+  /// The last fan-out that reached this connection, so that one that goes to several of its topics arrives once.
+  var fanOutStamp: UInt32 = 0
+
+  /// Milliseconds of the shard's clock.
+  var lastReceivedAt: Int64 = 0
+  var deadline: Int64 = .max
+  /// When the server closes a finished task's socket (`--terminal-grace`).
+  var closeAt: Int64 = .max
+  /// The earliest wheel entry filed for this connection; entries that come up earlier than wanted are filed again.
+  var filedAt: Int64 = .max
+
+  var session = WebSocketSession(messageByteCountMax: 0, deflate: nil)
+  var exchange: HTTPExchange?
+  var identity: ConnectionIdentity?
+  var peer = InternetAddress(high: 0, low: 0)
+}
+
+/// Who is on a connection: made at the opening handshake where there is anything to say.
+final class ConnectionIdentity {
+  var principal: Principal
+  /// Unix seconds; infinite where the credentials do not expire.
+  var expiresAt: Double
+  /// The user whose connection this is: the token's subject, or the name it gave itself.
+  var user: UserIdentifier?
+  /// Which tasks a not yet answered subscribe is for; bounded by `SubscriptionLimits`.
+  var subscriptionCount = 0
+  /// The task of the task and execution dialects.
+  var task: TaskIdentifier?
+  let openedAt: Double
+  /// `token_expiring` was sent for the present credentials.
+  var expiryIsAnnounced = false
+
+  init(principal: Principal, expiresAt: Double, openedAt: Double) {
+    self.principal = principal
+    self.expiresAt = expiresAt
+    self.openedAt = openedAt
+  }
+}
+
+/// One queued frame of one connection.
+struct OutboundNode {
+  var frame: Int32 = -1
+  var next: Int32 = -1
+  var isCompressed = false
+}

@@ -1,0 +1,57 @@
+/// A shard's view of the frames that its connections wait for: one strong reference per frame, plain counts inside.
+@safe final class FramePool {
+  @safe struct Entry {
+    /// Retained while `waiterCount` is above zero.
+    var frame: SharedFrame?
+    var waiterCount: Int32 = 0
+    var plain = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+    var compressed = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+  }
+
+  private let entries: Slab<Entry>
+
+  init(countMax: Int) {
+    entries = Slab(countMax: countMax) { Entry() }
+  }
+
+  /// Frames somebody waits for.
+  var count: Int { entries.count }
+
+  /// Takes a frame in with no waiter yet: the caller adds waiters, then calls `settle`. Nil at the bound.
+  func admit(_ frame: SharedFrame) -> Int32? {
+    guard let index = entries.take() else { return nil }
+    entries[index].frame = frame
+    entries[index].waiterCount = 0
+    unsafe entries[index].plain = frame.plain
+    unsafe entries[index].compressed = frame.compressed
+    return index
+  }
+
+  /// Gives the entry back if nobody came to wait for it.
+  func settle(_ index: Int32) {
+    if entries[index].waiterCount == 0 { free(index) }
+  }
+
+  @inline(__always)
+  func addWaiter(_ index: Int32) {
+    entries[index].waiterCount += 1
+  }
+
+  @inline(__always)
+  func removeWaiter(_ index: Int32) {
+    entries[index].waiterCount -= 1
+    if entries[index].waiterCount == 0 { free(index) }
+  }
+
+  private func free(_ index: Int32) {
+    entries[index].frame = nil
+    entries.give(index)
+  }
+
+  /// The frame's bytes for one who reads compressed ones, or plain; they live while a waiter is counted.
+  @inline(__always)
+  func bytes(_ index: Int32, compressed: Bool) -> UnsafeRawBufferPointer {
+    if compressed, unsafe entries[index].compressed.count > 0 { return unsafe entries[index].compressed }
+    return unsafe entries[index].plain
+  }
+}

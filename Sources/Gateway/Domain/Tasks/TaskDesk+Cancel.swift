@@ -1,0 +1,67 @@
+package import Protocol
+
+/// Cancelling is a request to the worker; the event `cancelled` follows its word, or its silence.
+extension TaskDesk {
+  /// Asks that a task be cancelled. Asked again, nothing changes, and the effect says so.
+  ///
+  /// `relaysUnknown`: with authentication off even an unknown task's request is relayed, as by the seed
+  /// (contract §2.3). False is returned then, for the task is not known.
+  @discardableResult
+  package mutating func requestCancel(
+    _ identifier: TaskIdentifier, user: UserIdentifier?, reason: JSONText?, relaysUnknown: Bool = false,
+    at moment: Moment, into effects: inout [TaskEffect]
+  ) throws(Problem) -> Bool {
+    if relaysUnknown, records[identifier] == nil {
+      effects.append(
+        .cancelRequested(
+          CancelRequest(
+            task: identifier, user: user, reason: reason, requestedAt: moment.wall, isFirst: true,
+            taskIsKnown: false)))
+      return false
+    }
+    let record = try unfinished(identifier)
+    let isFirst = !record.snapshot.cancelRequested
+    if isFirst {
+      let deadline = moment.monotonic + settings.cancelTimeout
+      record.snapshot.cancelRequested = true
+      record.snapshot.updatedAt = moment.wall
+      record.cancelDeadline = deadline
+      cancelDeadlines.add(identifier, deadline: deadline)
+    }
+    effects.append(
+      .cancelRequested(
+        CancelRequest(
+          task: identifier, user: user, reason: reason, requestedAt: moment.wall, isFirst: isFirst,
+          taskIsKnown: true)))
+    if isFirst { effects.append(.persist(.cancelRequested(record.snapshot))) }
+    return true
+  }
+
+  /// `POST …/{id}/cancel/ack`: the worker has stopped, asked or not.
+  package mutating func acknowledgeCancel(
+    _ identifier: TaskIdentifier, given: [UInt8] = [], at moment: Moment, into effects: inout [TaskEffect]
+  ) throws(Problem) -> PublishReceipt {
+    let record = try unfinished(identifier)
+    return finish(record, with: Ending(.cancelled, given: given), at: moment, into: &effects)
+  }
+
+  /// Works off what is due: cancels nobody acknowledged, and finished tasks past their time. At most
+  /// `TaskDeskSettings.expireCountMax` deadlines a call; `nextDeadline` says whether more is due.
+  package mutating func expire(at moment: Moment, into effects: inout [TaskEffect]) {
+    var budget = TaskDeskSettings.expireCountMax
+    while budget > 0, let entry = cancelDeadlines.takeDue(at: moment.monotonic) {
+      budget -= 1
+      guard let record = records[entry.key], record.cancelDeadline == entry.deadline else { continue }
+      var ending = Ending(.cancelled, given: [])
+      ending.errorCode = .cancelTimeoutWord
+      ending.given.appendMember("error_code", .cancelTimeoutWord)
+      record.snapshot.errorCode = .cancelTimeoutWord
+      _ = finish(record, with: ending, at: moment, into: &effects)
+    }
+    while budget > 0, let entry = removalDeadlines.takeDue(at: moment.monotonic) {
+      budget -= 1
+      guard let record = records[entry.key], record.removalDeadline == entry.deadline else { continue }
+      remove(record, into: &effects)
+    }
+  }
+}

@@ -1,0 +1,42 @@
+/// What is asked of tasks without changing them.
+extension TaskDesk {
+  package func snapshot(of identifier: TaskIdentifier) -> TaskSnapshot? {
+    records[identifier]?.snapshot
+  }
+
+  /// `GET …/{id}/events`: those held after the offset, oldest first; nil for an unknown task.
+  package func events(
+    of identifier: TaskIdentifier, after offset: Int, limit: Int
+  ) -> (epoch: Epoch, events: [TaskEvent])? {
+    guard let record = records[identifier] else { return nil }
+    guard offset < record.snapshot.offset else { return (record.snapshot.epoch, []) }
+    // A negative offset asks for all; the subtraction cannot overflow after the clamp.
+    let wanted = record.snapshot.offset - max(offset, 0)
+    return (record.snapshot.epoch, record.history.events(last: wanted, limit: limit))
+  }
+
+  /// What a subscriber gets first; in every case its next event is the one after the offset it was told.
+  package func resume(
+    _ identifier: TaskIdentifier, since position: EventPosition?, wait: Bool
+  ) -> ResumeDecision {
+    guard let record = records[identifier] else { return wait ? .waiting : .unknownTask }
+    let snapshot = record.snapshot
+    guard let position, position.epoch == snapshot.epoch, position.offset >= 0, position.offset <= snapshot.offset
+    else { return .snapshot(snapshot) }
+    let missed = snapshot.offset - position.offset
+    guard missed <= record.history.count else { return .snapshot(snapshot) }
+    return .replay(
+      record.history.events(last: missed, limit: missed), epoch: snapshot.epoch, offset: position.offset)
+  }
+}
+
+/// The answer to a subscription (contract §2.3, §4.2).
+package enum ResumeDecision: Sendable {
+  case unknownTask
+  /// Unknown, and the subscriber waits: epoch null, offset 0, snapshot null.
+  case waiting
+  /// `recovered: true`, and then these events, which begin at `offset` + 1; none where nothing was missed.
+  case replay([TaskEvent], epoch: Epoch, offset: Int)
+  /// `recovered: false`.
+  case snapshot(TaskSnapshot)
+}

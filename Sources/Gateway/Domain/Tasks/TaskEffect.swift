@@ -1,0 +1,56 @@
+package import Protocol
+
+/// What a task desk asks for, in order. The closed list.
+///
+/// Cases with a snapshot are boxed, so that a list of effects is a list of words that are cheap to move.
+package enum TaskEffect: Sendable {
+  /// To every subscriber of the task, each in its dialect. `after` is the snapshot that includes the event.
+  indirect case deliver(TaskEvent, after: TaskSnapshot)
+  /// A *request*: to the task's watchers, the named user's connections, and the worker (contract §2.3, `cancel`).
+  case cancelRequested(CancelRequest)
+  /// To the task's watchers and the named user.
+  case heartbeat(TaskHeartbeat)
+  /// To storage.
+  case persist(PersistedTaskChange)
+  /// The task is gone from this desk: its subscriptions and frames may go too.
+  case forgotten(TaskIdentifier)
+}
+
+/// What storage must know of a task.
+package enum PersistedTaskChange: Sendable {
+  /// Committed before the registration is answered.
+  indirect case registered(TaskSnapshot)
+  /// The task has progressed: write-behind. Storage keeps a set of these names and writes each one's
+  /// newest snapshot once per commit tick.
+  case progressed(TaskIdentifier)
+  /// Committed before the request is answered.
+  indirect case cancelRequested(TaskSnapshot)
+  /// Committed before the publish is answered.
+  indirect case finished(TaskEvent, TaskSnapshot)
+  case removed(TaskIdentifier)
+}
+
+/// Somebody asked that a task be cancelled.
+package struct CancelRequest: Sendable, Equatable {
+  package let task: TaskIdentifier
+  /// As the request named it; nil where it named none.
+  package let user: UserIdentifier?
+  package let reason: JSONText?
+  /// Unix seconds.
+  package let requestedAt: Double
+  /// False where the task's cancel had been requested before: the worker knows, nothing was changed.
+  package let isFirst: Bool
+  /// False where the task is unknown and the request is only relayed, as by the seed (authentication off).
+  package let taskIsKnown: Bool
+}
+
+/// A worker's sign of life, relayed and not numbered.
+package struct TaskHeartbeat: Sendable, Equatable {
+  package let task: TaskIdentifier
+  /// As given, else the task's owner, else nil (contract §6).
+  package let user: UserIdentifier?
+  /// As given; the default text is the dialect's.
+  package let message: JSONText?
+  /// Unix seconds.
+  package let occurredAt: Double
+}

@@ -1,0 +1,76 @@
+import Protocol
+
+/// The last events of one task, gapless up to its head, in a ring that grows by doubling to its bound.
+struct TaskHistory {
+  private var slots: [TaskEvent?] = []
+  private var firstSlot = 0
+  private(set) var count = 0
+  /// Of the events held, as `TaskEvent.byteCount` counts.
+  private(set) var byteCount = 0
+
+  /// The first ring: most tasks of a busy system report a handful of times.
+  private static let slotCountMin = 4
+
+  /// Appends the task's newest event; the oldest makes room at `eventCountMax`.
+  mutating func append(_ event: TaskEvent, eventCountMax: Int) {
+    guard eventCountMax > 0 else { return }
+    if count >= eventCountMax { dropFirst() }
+    if count == slots.count { grow(to: min(max(slots.count * 2, Self.slotCountMin), eventCountMax)) }
+    byteCount += event.byteCount
+    var slot = firstSlot + count
+    if slot >= slots.count { slot -= slots.count }
+    slots[slot] = event
+    count += 1
+  }
+
+  mutating func dropFirst() {
+    guard count > 0 else { return }
+    byteCount -= slots[firstSlot]?.byteCount ?? 0
+    slots[firstSlot] = nil
+    firstSlot += 1
+    if firstSlot == slots.count { firstSlot = 0 }
+    count -= 1
+  }
+
+  /// The newest events, `last` of them at most `limit` from the oldest on, in order.
+  func events(last: Int, limit: Int) -> [TaskEvent] {
+    let available = min(max(last, 0), count)
+    let taken = min(available, max(limit, 0))
+    var events: [TaskEvent] = []
+    events.reserveCapacity(taken)
+    for index in (count - available)..<(count - available + taken) {
+      var slot = firstSlot + index
+      if slot >= slots.count { slot -= slots.count }
+      if let event = slots[slot] { events.append(event) }
+    }
+    return events
+  }
+
+  private mutating func grow(to slotCount: Int) {
+    if firstSlot == 0 {
+      slots.append(contentsOf: repeatElement(nil, count: slotCount - slots.count))
+      return
+    }
+    var grown: [TaskEvent?] = []
+    grown.reserveCapacity(slotCount)
+    for index in 0..<count {
+      grown.append(slots[(firstSlot + index) % slots.count])
+    }
+    while grown.count < slotCount { grown.append(nil) }
+    slots = grown
+    firstSlot = 0
+  }
+}
+
+extension TaskEvent {
+  /// What an event costs beside its JSON: the structure and its array headers.
+  static let byteCountFixed = 512
+
+  /// Roughly the memory it holds.
+  var byteCount: Int {
+    var count = Self.byteCountFixed + given.count
+    count += (message?.bytes.count ?? 0) + (details?.bytes.count ?? 0) + (result?.bytes.count ?? 0)
+    count += (error?.bytes.count ?? 0) + (current?.bytes.count ?? 0) + (total?.bytes.count ?? 0)
+    return count + (errorCode?.bytes.count ?? 0)
+  }
+}

@@ -1,0 +1,169 @@
+import GatewayDomain
+import Protocol
+
+/// Where an answer goes: by name, never by reference, because the asker may be gone by then.
+enum ReplyAddress: Sendable {
+  case none
+  /// A pending HTTP request.
+  case exchange(shard: Int, ConnectionToken, request: UInt32)
+  /// A WebSocket; `about` is the key that an error names.
+  case socket(shard: Int, ConnectionToken, about: ActionKey?)
+  /// One part of an answer that several shards give.
+  case gathering(shard: Int, number: UInt64)
+}
+
+/// How a subscriber wants a task's events.
+enum Audience: Int, Sendable, CaseIterable {
+  case native
+  case nativeCompressed
+  case task
+  case taskCompressed
+  case execution
+  case executionCompressed
+
+  static let count = 6
+}
+
+/// A connection that wants to follow a task.
+struct WatchRequest: Sendable {
+  enum Key: Sendable, Equatable {
+    case taskDialect
+    case executionDialect
+    /// The action dialect, named by `task_id`.
+    case task
+    /// The action dialect, named by `execution_id`.
+    case execution
+  }
+
+  let task: TaskIdentifier
+  let audience: Audience
+  let key: Key
+  let since: EventPosition?
+  let wait: Bool
+  let principal: Principal
+  let shard: Int
+  let connection: ConnectionToken
+}
+
+/// The home's answer: what to send, and from then on every event follows by mail.
+struct WatchOpening: Sendable {
+  enum Outcome: Sendable {
+    case refused(Problem.Code)
+    /// `isLast`: nothing will follow, because the task is finished.
+    case opened(frames: [SharedFrame], isLast: Bool)
+  }
+  let request: WatchRequest
+  let outcome: Outcome
+}
+
+/// One event on its way to a shard with subscribers.
+struct TaskDelivery: Sendable {
+  let task: TaskIdentifier
+  let native: SharedFrame?
+  let taskDialect: SharedFrame?
+  let execution: SharedFrame?
+  let isTerminal: Bool
+}
+
+/// A message that is not a task's event, and whom it is for.
+struct Relay: Sendable {
+  enum Target: Sendable {
+    /// Every connection of the action dialect.
+    case everyone
+    case user(UserIdentifier)
+    case channel(ChannelName)
+    /// A cancel request or a heartbeat: the task's native watchers, and a user's connections.
+    case watchers(TaskIdentifier, and: UserIdentifier?, andUnnamed: Bool)
+  }
+  let target: Target
+  let frame: SharedFrame
+  let from: ReplyAddress
+}
+
+/// A question on its way to a user's connections, or to one connection.
+struct ConfirmationNotice: Sendable {
+  let callback: CallbackIdentifier
+  let user: UserIdentifier
+  let frame: SharedFrame
+  /// Only this connection, which has just become the user's.
+  let only: ConnectionToken?
+}
+
+/// What crosses threads to a shard: the closed list.
+enum ShardMessage: Sendable {
+  // To a home.
+  case task(TaskCommand, from: ReplyAddress)
+  case confirmation(ConfirmationCommand, from: ReplyAddress)
+  case message(MessageCommand, from: ReplyAddress)
+  case watch(WatchRequest)
+  case unwatch(TaskIdentifier, Audience, shard: Int)
+  // To a shard with connections.
+  case watchOpened(WatchOpening)
+  case deliver(TaskDelivery)
+  case relay(Relay)
+  case ask(ConfirmationNotice)
+  case settled(CallbackIdentifier, frame: SharedFrame)
+  case closeUser(
+    UserIdentifier, except: (shard: Int, connection: ConnectionToken)?, CloseCode, reason: String, from: ReplyAddress)
+  case answer(ReplyAddress, Answer)
+  case drain
+  case stop
+}
+
+/// A command to a task's home.
+enum TaskCommand: Sendable {
+  case register(TaskRegistration, principal: Principal)
+  case progress(TaskIdentifier, ProgressReport)
+  case complete(TaskIdentifier, CompletionReport)
+  case fail(TaskIdentifier, FailureReport)
+  case heartbeat(TaskIdentifier, user: UserIdentifier?, message: JSONText?)
+  case cancel(TaskIdentifier, user: UserIdentifier?, reason: JSONText?, principal: Principal, relayAlways: Bool)
+  case acknowledgeCancel(TaskIdentifier, given: [UInt8])
+  case snapshot(TaskIdentifier, principal: Principal)
+  case events(TaskIdentifier, after: Int, limit: Int, principal: Principal)
+  case list(TaskListQuery)
+  /// Lines of a bulk publish that live here, each with its number.
+  case batch([BatchLine])
+}
+
+/// One line of a bulk publish whose task lives on the receiving shard.
+struct BatchLine: Sendable {
+  let line: Int
+  let command: TaskCommand
+}
+
+/// A command to a confirmation's home, which is its user's.
+enum ConfirmationCommand: Sendable {
+  case open(ConfirmationRequest, waitSeconds: Double)
+  case find(CallbackIdentifier, waitSeconds: Double)
+  case withdraw(CallbackIdentifier)
+  case answer(CallbackIdentifier, proceed: Bool, feedback: JSONText?, principal: Principal)
+  /// A connection became this user's (nil: a connection without a name, which is asked everything).
+  case resend(UserIdentifier?, shard: Int, ConnectionToken)
+}
+
+/// A command to an acknowledged message's home, which is its user's.
+enum MessageCommand: Sendable {
+  case send(MessageIdentifier, UserIdentifier, SharedFrame, waitSeconds: Double)
+  /// It has left to so many connections; answered when acknowledged or when the wait is over.
+  case sent(MessageIdentifier, connections: Int, waitSeconds: Double)
+  /// `user` nil: authentication is off and the connection named nobody.
+  case acknowledge(MessageIdentifier, user: UserIdentifier?)
+  case find(MessageIdentifier)
+}
+
+/// What a home answers.
+enum Answer: Sendable {
+  case receipt(PublishReceipt)
+  case task(TaskSnapshot, created: Bool)
+  case events(Epoch, [TaskEvent])
+  case page(TaskPage)
+  case cancelRequested(Bool)
+  case confirmation(Confirmation, isNew: Bool)
+  case confirmationResult(CallbackIdentifier, AnswerResult)
+  case connections(Int)
+  case message(MessageIdentifier, connections: Int, acknowledged: Bool)
+  case messageState(UserMessage)
+  case batch([(line: Int, problem: Problem)], accepted: Int, cancelRequested: [TaskIdentifier])
+  case problem(Problem)
+}

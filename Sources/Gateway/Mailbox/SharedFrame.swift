@@ -1,0 +1,50 @@
+package import Protocol
+
+/// One message encoded once, as the WebSocket frames that leave: plain, and compressed where somebody negotiated it.
+///
+/// Immutable, so it crosses threads freely. A shard holds one reference however many of its connections wait for
+/// the frame (`FramePool`), so no count is shared on the path of a delivery.
+@safe package final class SharedFrame: @unchecked Sendable {
+  // SENDABLE: the bytes are written in init only, before anybody else sees the object.
+  let plain: UnsafeRawBufferPointer
+  /// Empty where there is no compressed form.
+  let compressed: UnsafeRawBufferPointer
+
+  /// Copies whole frames.
+  package init(plain: Span<UInt8>, compressed: Span<UInt8>) {
+    unsafe self.plain = Self.copy(plain)
+    unsafe self.compressed = Self.copy(compressed)
+  }
+
+  deinit {
+    unsafe plain.deallocate()
+    unsafe compressed.deallocate()
+  }
+
+  private static func copy(_ bytes: Span<UInt8>) -> UnsafeRawBufferPointer {
+    guard !bytes.isEmpty else { return unsafe UnsafeRawBufferPointer(start: nil, count: 0) }
+    let target = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
+    // SAFETY: the target has room for exactly the bytes copied.
+    unsafe bytes.withUnsafeBytes { unsafe target.copyMemory(from: $0) }
+    return UnsafeRawBufferPointer(target)
+  }
+
+  package var plainByteCount: Int { unsafe plain.count }
+
+  /// A text message as an uncompressed frame only.
+  package static func text(_ payload: [UInt8]) -> SharedFrame {
+    frame(.text, payload)
+  }
+
+  package static func frame(_ opcode: Opcode, _ payload: [UInt8]) -> SharedFrame {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(payload.count + 10)
+    FrameWriter.appendFrame(opcode: opcode, payload: payload.span, into: &bytes)
+    return SharedFrame(plain: bytes.span, compressed: [UInt8]().span)
+  }
+
+  /// Bytes that are no frame: an HTTP response on its way through the same queue.
+  package static func raw(_ bytes: [UInt8]) -> SharedFrame {
+    SharedFrame(plain: bytes.span, compressed: [UInt8]().span)
+  }
+}

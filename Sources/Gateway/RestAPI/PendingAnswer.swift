@@ -1,0 +1,20 @@
+/// How the answer of a home shard is rendered to the HTTP client that waits for it.
+enum PendingAnswer: Sendable {
+  case none
+  /// 202 with epoch, offset and `cancel_requested`.
+  case accepted
+  /// 200 with epoch and offset.
+  case finished
+  /// 200, or 201 when it was made now.
+  case task
+  case execution
+  /// 201, with what it was created with.
+  case createdExecution(ExecutionBody)
+  case events
+  case page
+  /// 202 `cancel_requested: true`.
+  case cancel
+  case heartbeat
+  /// 201 when opened, 200 when read.
+  case confirmation
+}

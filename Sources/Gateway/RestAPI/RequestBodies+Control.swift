@@ -1,0 +1,105 @@
+package import GatewayDomain
+package import Protocol
+
+/// The body of `POST …/{id}/heartbeat`.
+package struct HeartbeatBody: Sendable, Equatable {
+  package var user: UserIdentifier?
+  package var message: JSONText?
+}
+
+/// The body of `POST …/{id}/cancel`.
+package struct CancelBody: Sendable, Equatable {
+  package var user: UserIdentifier?
+  package var reason: JSONText?
+}
+
+/// The body of `POST /api/v1/executions`.
+package struct ExecutionBody: Sendable, Equatable {
+  /// A string or a number, as given.
+  package var workflow: JSONText
+  package var input: JSONText
+}
+
+/// Confirmations, cancels, heartbeats, executions, tickets.
+extension RequestBodies {
+  /// No body is a heartbeat too.
+  package static func heartbeat(_ bytes: Span<UInt8>) throws(Problem) -> HeartbeatBody {
+    try heartbeat(RequestFields(bytes, allowsNothing: true), in: bytes)
+  }
+
+  static func heartbeat(_ fields: RequestFields, in bytes: Span<UInt8>) throws(Problem) -> HeartbeatBody {
+    HeartbeatBody(user: try fields.user("user_id", in: bytes), message: try fields.text("message", in: bytes))
+  }
+
+  package static func cancel(_ bytes: Span<UInt8>) throws(Problem) -> CancelBody {
+    let fields = try RequestFields(bytes, allowsNothing: true)
+    return CancelBody(user: try fields.user("user_id", in: bytes), reason: try fields.text("reason", in: bytes))
+  }
+
+  /// The worker's answer to a cancel: what it says goes into the event `cancelled`, as published.
+  package static func cancelAcknowledgement(_ bytes: Span<UInt8>) throws(Problem) -> [UInt8] {
+    let fields = try RequestFields(bytes, allowsNothing: true)
+    return fields.given(without: eventNames, in: bytes)
+  }
+
+  /// The body of `POST /api/v1/tasks/cancel`.
+  package static func cancelMany(_ bytes: Span<UInt8>) throws(Problem) -> [TaskIdentifier] {
+    guard let tasks = try RequestFields(bytes).tasks("task_ids", in: bytes) else {
+      throw RequestFields.missing("task_ids", "must be an array of strings")
+    }
+    return tasks
+  }
+
+  /// The body of `POST /api/v1/tickets`: whom a publisher wants one for.
+  package static func ticket(_ bytes: Span<UInt8>) throws(Problem) -> UserIdentifier? {
+    try RequestFields(bytes, allowsNothing: true).user("user_id", in: bytes)
+  }
+
+  package static func execution(_ bytes: Span<UInt8>) throws(Problem) -> ExecutionBody {
+    let fields = try RequestFields(bytes)
+    guard let workflow = fields.present("workflow_id", in: bytes) else {
+      throw RequestFields.missing("workflow_id", "must be a string")
+    }
+    guard workflow.kind == .string || workflow.kind == .number else {
+      throw RequestFields.refusal("workflow_id", workflow, "must be a string", in: bytes)
+    }
+    return ExecutionBody(
+      workflow: JSONText(normalising: workflow.value, of: bytes), input: fields.value("input_data", in: bytes) ?? .null)
+  }
+
+  /// The body of `POST /api/v1/confirmations`.
+  ///
+  /// - Parameters:
+  ///   - timeoutSeconds: `--callback-timeout`, where the body says none.
+  ///   - defaultProceed: `--callback-default`, likewise.
+  package static func confirmation(
+    _ bytes: Span<UInt8>, timeoutSeconds: Double, defaultProceed: Bool
+  ) throws(Problem) -> ConfirmationRequest {
+    let fields = try RequestFields(bytes)
+    guard let task = try fields.task("task_id", in: bytes) else {
+      throw RequestFields.missing("task_id", "must be \(TaskIdentifier.rule)")
+    }
+    guard let user = try fields.user("user_id", in: bytes) else {
+      throw RequestFields.missing("user_id", "must be \(UserIdentifier.rule)")
+    }
+    var timeout = timeoutSeconds
+    if let member = fields.present("timeout", in: bytes) {
+      guard let seconds = JSONDecode.double(member, in: bytes), seconds > 0 else {
+        throw RequestFields.refusal("timeout", member, "must be a number of seconds above 0", in: bytes)
+      }
+      timeout = seconds
+    }
+    var request = ConfirmationRequest(
+      task: task, user: user, step: fields.value("step", in: bytes) ?? .null, timeout: timeout,
+      defaultProceed: try fields.bool("default_proceed", in: bytes) ?? defaultProceed)
+    guard let member = fields.present("step_result", in: bytes) else { return request }
+    let result = try RequestFields(member, "step_result", in: bytes)
+    if request.step.isNull { request.step = result.value("step", in: bytes) ?? .null }
+    request.message = try result.text("message", in: bytes)
+    request.result = result.value("result", in: bytes)
+    request.status = try result.text("status", in: bytes)
+    request.errorCode = try result.text("error_code", in: bytes)
+    request.errorMessage = try result.text("error_message", in: bytes)
+    return request
+  }
+}

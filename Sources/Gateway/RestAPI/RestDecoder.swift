@@ -1,0 +1,185 @@
+import GatewayDomain
+import Protocol
+
+/// What a request of the HTTP API comes to, decoded: the shard carries it out.
+enum RestAction {
+  case task(TaskCommand, home: TaskIdentifier, PendingAnswer)
+  case createExecution(TaskRegistration, ExecutionBody)
+  case list(TaskListQuery)
+  case confirmation(ConfirmationCommand, userHash: UInt16)
+  case sendMessage(UserIdentifier, body: JSONText, requiresAcknowledgement: Bool, waitSeconds: Double)
+  case findMessage(MessageIdentifier, userHash: UInt16)
+  case broadcast(JSONText)
+  case channel(ChannelName, JSONText)
+  case closeUser(UserIdentifier)
+  case publish([PublishLine])
+  case ticket(UserIdentifier?)
+}
+
+/// One line of a bulk publish, parsed or refused.
+struct PublishLine {
+  let number: Int
+  let operation: Result<PublishOperation, Problem>
+}
+
+/// Bodies and queries to actions. Knows neither connections nor shards.
+struct RestDecoder {
+  let principal: Principal
+  let callbackTimeoutSeconds: Double
+  let callbackDefaultProceeds: Bool
+  /// For a registration or an execution that names none.
+  let freshTask: TaskIdentifier
+
+  func decode(
+    _ call: RestCall, body: Span<UInt8>, query: Span<UInt8>
+  ) throws(Problem) -> RestAction {
+    switch call {
+    case .registerTask:
+      let registration = try RequestBodies.registration(body, fresh: freshTask)
+      return .task(.register(registration, principal: principal), home: registration.identifier, .task)
+    case .listTasks: return .list(try listQuery(query))
+    case .task(let task): return .task(.snapshot(task, principal: principal), home: task, .task)
+    case .execution(let task): return .task(.snapshot(task, principal: principal), home: task, .execution)
+    case .taskEvents(let task):
+      let after = try integer("after", in: query, 0...Int.max) ?? 0
+      let limit = try integer("limit", in: query, 1...1000) ?? 100
+      return .task(.events(task, after: after, limit: limit, principal: principal), home: task, .events)
+    case .progress(let task):
+      let report = try RequestBodies.progress(body)
+      // A terminal word finishes the task as `complete` or `error` would; the answer stays that of progress.
+      return .task(.progress(task, report), home: task, .accepted)
+    case .complete(let task):
+      return .task(.complete(task, try RequestBodies.complete(body)), home: task, .finished)
+    case .error(let task): return .task(.fail(task, try RequestBodies.error(body)), home: task, .finished)
+    case .heartbeat(let task):
+      let beat = try RequestBodies.heartbeat(body)
+      return .task(.heartbeat(task, user: beat.user, message: beat.message), home: task, .heartbeat)
+    case .cancel(let task):
+      let request = try RequestBodies.cancel(body)
+      return .task(
+        .cancel(
+          task, user: request.user, reason: request.reason, principal: principal, relayAlways: false),
+        home: task, .cancel)
+    case .acknowledgeCancel(let task):
+      let given = try RequestBodies.cancelAcknowledgement(body)
+      return .task(.acknowledgeCancel(task, given: given), home: task, .finished)
+    case .createExecution:
+      let execution = try RequestBodies.execution(body)
+      var registration = TaskRegistration(identifier: freshTask)
+      registration.kind = "execution"
+      return .createExecution(registration, execution)
+    case .openConfirmation:
+      let request = try RequestBodies.confirmation(
+        body, timeoutSeconds: callbackTimeoutSeconds, defaultProceed: callbackDefaultProceeds)
+      return .confirmation(
+        .open(request, waitSeconds: try waitSeconds(query)), userHash: TopicHash.short(request.user.text))
+    case .confirmation(let callback):
+      return .confirmation(.find(callback, waitSeconds: try waitSeconds(query)), userHash: try userHash(callback))
+    case .withdrawConfirmation(let callback):
+      return .confirmation(.withdraw(callback), userHash: try userHash(callback))
+    case .broadcast: return .broadcast(try RequestBodies.object(body))
+    case .channel(let channel): return .channel(channel, try RequestBodies.object(body))
+    case .sendMessage(let user):
+      let requiresAcknowledgement = try flag("requires_ack", in: query)
+      return .sendMessage(
+        user, body: try RequestBodies.object(body), requiresAcknowledgement: requiresAcknowledgement,
+        waitSeconds: requiresAcknowledgement ? try waitSeconds(query) : 0)
+    case .message(let message):
+      guard let hash = MessageIdentifier.userHash(of: message) else {
+        throw Problem(.notFound, "there is no such message")
+      }
+      return .findMessage(message, userHash: hash)
+    case .closeUser(let user): return .closeUser(user)
+    case .publish: return .publish(Self.lines(of: body))
+    case .tickets: return .ticket(try RequestBodies.ticket(body))
+    case .livez, .readyz, .metrics, .status, .openAPI, .dashboard, .echo:
+      throw Problem(.internalError, "this call has no action")
+    }
+  }
+
+  private static func lines(of body: Span<UInt8>) -> [PublishLine] {
+    var lines: [PublishLine] = []
+    for line in RequestBodies.lines(of: body) {
+      let operation: Result<PublishOperation, Problem>
+      do throws(Problem) {
+        operation = .success(try RequestBodies.operation(body.extracting(line.range)))
+      } catch {
+        operation = .failure(error)
+      }
+      lines.append(PublishLine(number: line.number, operation: operation))
+    }
+    return lines
+  }
+
+  private func userHash(_ callback: CallbackIdentifier) throws(Problem) -> UInt16 {
+    guard let hash = CallbackIdentifier.userHash(of: callback) else {
+      throw Problem(.notFound, "there is no such confirmation")
+    }
+    return hash
+  }
+
+  // MARK: Queries
+
+  private func listQuery(_ query: Span<UInt8>) throws(Problem) -> TaskListQuery {
+    var list = TaskListQuery()
+    list.limit = try integer("limit", in: query, 1...TaskDeskSettings.listCountMax) ?? 100
+    if let word = QueryItems.first("status", in: query) {
+      guard let status = TaskStatus(word: word) else {
+        throw Problem(
+          .badRequest, "status is \(word), must be one of pending, running, completed, failed, cancelled")
+      }
+      list.filter.status = status
+    }
+    if let text = QueryItems.first("owner", in: query) {
+      guard let owner = UserIdentifier(validating: text) else {
+        throw Problem(.badRequest, "owner must be \(UserIdentifier.rule)")
+      }
+      list.filter.owner = owner
+    }
+    list.filter.kind = QueryItems.first("kind", in: query)
+    if let text = QueryItems.first("parent_id", in: query) {
+      guard let parent = TaskIdentifier(validating: text) else {
+        throw Problem(.badRequest, "parent_id must be \(TaskIdentifier.rule)")
+      }
+      list.filter.parent = parent
+    }
+    if let text = QueryItems.first("cursor", in: query) {
+      guard let cursor = TaskSortKey(cursor: text) else {
+        throw Problem(.badRequest, "cursor must be the next_cursor of an earlier answer")
+      }
+      list.cursor = cursor
+    }
+    if case .user(let user, _) = principal { list.filter.restrictedTo = user }
+    return list
+  }
+
+  /// `wait=N`: seconds, 0 to `ShardLimits.waitSecondsMax`.
+  private func waitSeconds(_ query: Span<UInt8>) throws(Problem) -> Double {
+    guard let text = QueryItems.first("wait", in: query) else { return 0 }
+    guard let seconds = Double(text), seconds >= 0, seconds <= ShardLimits.waitSecondsMax else {
+      throw Problem(
+        .badRequest, "wait is \(text), must be a number of seconds from 0 to \(Int(ShardLimits.waitSecondsMax))")
+    }
+    return seconds
+  }
+
+  private func integer(
+    _ name: String, in query: Span<UInt8>, _ range: ClosedRange<Int>
+  ) throws(Problem) -> Int? {
+    guard let text = QueryItems.first(name, in: query) else { return nil }
+    guard let value = Int(text), range.contains(value) else {
+      throw Problem(
+        .badRequest,
+        "\(name) is \(text), must be an integer from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return value
+  }
+
+  private func flag(_ name: String, in query: Span<UInt8>) throws(Problem) -> Bool {
+    switch QueryItems.first(name, in: query) {
+    case nil, "0", "false", "off": return false
+    case "1", "true", "on", "": return true
+    case .some(let text): throw Problem(.badRequest, "\(name) is \(text), must be 1 or 0")
+    }
+  }
+}

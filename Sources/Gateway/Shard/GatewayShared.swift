@@ -1,0 +1,63 @@
+import GatewayDomain
+import Protocol
+import Synchronization
+
+/// What the shards share: immutable values, mailboxes, and a few counters that are touched per connection, never per message.
+final class GatewayShared: Sendable {
+  let configuration: Configuration
+  let mailboxes: [Mailbox<ShardMessage>]
+  let metrics: [ShardMetrics]
+  let log: LogWriter
+  let credentials: Credentials
+  let tickets: TicketOffice
+  let census: ConnectionCensus
+  let startedAtWall: Double
+  let listening: ListenAddress
+  /// WebSocket connections that count towards `max-connections`.
+  let activeConnections = Atomic<Int>(0)
+  /// Connections beyond the cap that are being told so.
+  let parkedConnections = Atomic<Int>(0)
+  let isDraining = Atomic<Bool>(false)
+  let isReady = Atomic<Bool>(false)
+  /// Milliseconds of each shard's last turn, for `/livez`.
+  let lastTurns: [TurnClock]
+
+  init(
+    configuration: Configuration, mailboxes: [Mailbox<ShardMessage>], metrics: [ShardMetrics], log: LogWriter,
+    credentials: Credentials, startedAtWall: Double, listening: ListenAddress
+  ) {
+    self.configuration = configuration
+    self.mailboxes = mailboxes
+    self.metrics = metrics
+    self.log = log
+    self.credentials = credentials
+    tickets = TicketOffice()
+    census = ConnectionCensus(
+      addressCountMax: configuration.connectionCountMaxPerAddress,
+      userCountMax: configuration.connectionCountMaxPerUser)
+    self.startedAtWall = startedAtWall
+    self.listening = listening
+    lastTurns = mailboxes.map { _ in TurnClock() }
+  }
+
+  var shardCount: Int { mailboxes.count }
+
+  func home(of task: TaskIdentifier) -> Int {
+    Int(TopicHash.of(task.text) % UInt64(mailboxes.count))
+  }
+
+  /// A user's home, by the 16 bits of its hash that callback and message identifiers carry too.
+  func home(ofUserHash hash: UInt16) -> Int {
+    Int(hash) % mailboxes.count
+  }
+
+  func home(of user: UserIdentifier) -> Int {
+    home(ofUserHash: TopicHash.short(user.text))
+  }
+}
+
+/// When a shard last turned: written by its thread, read by whoever asks for `/livez`.
+final class TurnClock: Sendable {
+  /// Milliseconds of the shard's clock.
+  let value = Atomic<Int64>(.max / 2)
+}

@@ -1,0 +1,127 @@
+import GatewayDomain
+import Protocol
+import Synchronization
+
+extension Shard {
+  /// Takes the peers that wait in the listener's queue.
+  func acceptConnections(isInternal: Bool) {
+    for _ in 0..<ShardLimits.acceptsPerTurnMax {
+      switch environment.accept(isInternal: isInternal) {
+      case .accepted(let descriptor, let peer): adopt(descriptor, peer, isInternal: isInternal)
+      case .wouldBlock: return
+      case .descriptorsExhausted:
+        metrics.add(.acceptErrors(.processDescriptors))
+        // The reserve descriptor lets a waiting peer see a closed connection rather than nothing at all. Where even
+        // that fails the listener rests a moment: a level-triggered listener would spin.
+        var discarded = 0
+        while discarded < ShardLimits.acceptsPerTurnMax, environment.acceptAndDiscard(isInternal: isInternal) {
+          discarded += 1
+        }
+        metrics.add(.handshakesRejected(.descriptorLimit), discarded)
+        restAccepting()
+        return
+      case .failed:
+        metrics.add(.acceptErrors(.other))
+        restAccepting()
+        return
+      }
+    }
+  }
+
+  private func restAccepting() {
+    environment.setAccepting(false)
+    acceptAgainAt = nowMilliseconds + ShardLimits.acceptPauseMilliseconds
+  }
+
+  private func adopt(_ descriptor: Int32, _ peer: InternetAddress, isInternal: Bool) {
+    guard let slot = connections.take() else {
+      environment.close(descriptor)
+      return
+    }
+    // The generation rose when the slot was given back; 0 is never used, so that a zeroed token means nobody.
+    if connections[slot].generation == 0 { connections[slot].generation = 1 }
+    connections[slot].descriptor = descriptor
+    connections[slot].phase = .http
+    connections[slot].peer = peer
+    connections[slot].isInternal = isInternal
+    connections[slot].exchange = HTTPExchange()
+    connections[slot].lastReceivedAt = nowMilliseconds
+    guard environment.watch(descriptor, token: token(of: slot).pollerToken, readable: true, writable: false) else {
+      release(slot)
+      return
+    }
+    schedule(slot, in: ShardLimits.requestMilliseconds)
+  }
+
+  /// Ends a connection at once: subscriptions, queue, counts, descriptor, slot. Not while a topic's watchers are walked.
+  func release(_ slot: Int32) {
+    guard connections[slot].phase != .free else { return }
+    let token = token(of: slot)
+    while let (key, audience) = topics.unsubscribeFirst(listHead: &connections[slot].subscriptionHead) {
+      if case .task(let task) = key { post(.unwatch(task, audience, shard: index), to: shared.home(of: task)) }
+    }
+    dropQueue(slot, keepingHead: false)
+    if connections[slot].isCounted { leave(slot) }
+    if connections[slot].isInCensus {
+      shared.census.leave(address: connections[slot].peer, user: connections[slot].identity?.principal.subject)
+    }
+    if connections[slot].isParked { shared.parkedConnections.subtract(1, ordering: .relaxed) }
+    if connections[slot].wasAsked {
+      for (callback, tokens) in asked where tokens.contains(token) { asked[callback]?.remove(token) }
+    }
+    environment.close(connections[slot].descriptor)
+    connections[slot].phase = .free
+    connections[slot].generation &+= 1
+    if connections[slot].generation == 0 { connections[slot].generation = 1 }
+    connections[slot].descriptor = -1
+    connections[slot].isMarked = false
+    connections[slot].awaitsWritable = false
+    connections[slot].isReadPaused = false
+    connections[slot].isCounted = false
+    connections[slot].isParked = false
+    connections[slot].isInCensus = false
+    connections[slot].isInternal = false
+    connections[slot].readsCompressed = false
+    connections[slot].speaksNative = false
+    connections[slot].namedUser = false
+    connections[slot].pingIsOut = false
+    connections[slot].isCondemned = false
+    connections[slot].endsStream = false
+    connections[slot].lingers = false
+    connections[slot].wasAsked = false
+    connections[slot].closedByUs = false
+    connections[slot].closeCode = 1006
+    connections[slot].deadline = .max
+    connections[slot].closeAt = .max
+    connections[slot].filedAt = .max
+    connections[slot].fanOutStamp = 0
+    connections[slot].session = WebSocketSession(messageByteCountMax: 0, deflate: nil)
+    connections[slot].exchange = nil
+    connections[slot].identity = nil
+    connections.give(slot)
+  }
+
+  /// Takes a WebSocket off the counts.
+  private func leave(_ slot: Int32) {
+    shared.activeConnections.subtract(1, ordering: .relaxed)
+    metrics.socketClosed(
+      connections[slot].endpoint, code: connections[slot].closeCode, byUs: connections[slot].closedByUs)
+  }
+
+  /// Carries out the sentences of this turn.
+  func reap() {
+    guard !condemned.isEmpty else { return }
+    var list: [Condemned] = []
+    swap(&list, &condemned)
+    for entry in list where isCurrent(entry.token) {
+      switch entry.sentence {
+      case .drop: release(entry.token.slot)
+      case .close(let code, let reason):
+        connections[entry.token.slot].isCondemned = false
+        dropQueue(entry.token.slot, keepingHead: true)
+        close(entry.token.slot, code, reason.description)
+      }
+    }
+    flushConnections()
+  }
+}

@@ -1,0 +1,132 @@
+import GatewayDomain
+import Protocol
+
+/// Mail for this shard's connections: each frame is queued by reference, nothing is encoded here.
+extension Shard {
+  func receiveDelivery(_ delivery: TaskDelivery) {
+    guard let topic = topics.topic(.task(delivery.task)) else { return }
+    let native = delivery.native.flatMap { frames.admit($0) }
+    let task = delivery.taskDialect.flatMap { frames.admit($0) }
+    let execution = delivery.execution.flatMap { frames.admit($0) }
+    if let frame = delivery.execution { topic.lastExecutionFrame = delivery.isTerminal ? nil : frame }
+    for watcher in topic.watchers {
+      switch watcher.audience {
+      case .native, .nativeCompressed: if let native { enqueue(watcher.slot, native) }
+      case .task, .taskCompressed: if let task { enqueue(watcher.slot, task) }
+      case .execution, .executionCompressed: if let execution { enqueue(watcher.slot, execution) }
+      }
+    }
+    metrics.observe(.broadcastFanout, Double(topic.watchers.count))
+    if delivery.isTerminal { endDialects(of: topic) }
+    if let native { frames.settle(native) }
+    if let task { frames.settle(task) }
+    if let execution { frames.settle(execution) }
+  }
+
+  /// After a terminal event the execution dialect closes at once, the task dialect after `--terminal-grace`.
+  private func endDialects(of topic: LocalTopic) {
+    var finished: [Int32] = []
+    for watcher in topic.watchers {
+      switch watcher.audience {
+      case .native, .nativeCompressed: break
+      case .task, .taskCompressed: closeAfterGrace(watcher.slot)
+      case .execution, .executionCompressed: finished.append(watcher.slot)
+      }
+    }
+    for slot in finished { close(slot, .normal, "finished") }
+  }
+
+  func closeAfterGrace(_ slot: Int32) {
+    connections[slot].closeAt = nowMilliseconds + shared.configuration.terminalGrace.milliseconds
+    file(slot)
+  }
+
+  /// A message that is no task's event: each connection gets it once, in however many of the target's topics it is.
+  func receiveRelay(_ relay: Relay) {
+    guard let index = frames.admit(relay.frame) else {
+      reply(.connections(0), to: relay.from)
+      return
+    }
+    fanOutStamp &+= 1
+    var count = 0
+    switch relay.target {
+    case .everyone: count += fanOut(index, to: .everyone)
+    case .user(let user):
+      count += fanOut(index, to: .user(user))
+      count += fanOut(index, to: .unnamed)
+    case .channel(let channel): count += fanOut(index, to: .channel(channel))
+    case .watchers(let task, let user, let andUnnamed):
+      count += fanOut(index, to: .task(task))
+      if let user { count += fanOut(index, to: .user(user)) }
+      if andUnnamed { count += fanOut(index, to: .unnamed) }
+    }
+    frames.settle(index)
+    reply(.connections(count), to: relay.from)
+  }
+
+  /// Queues a frame for the native connections of a topic that this fan-out has not reached yet.
+  private func fanOut(_ frame: Int32, to key: TopicKey) -> Int {
+    guard let topic = topics.topic(key) else { return 0 }
+    var count = 0
+    for watcher in topic.watchers where watcher.audience == .native || watcher.audience == .nativeCompressed {
+      guard connections[watcher.slot].fanOutStamp != fanOutStamp, connections[watcher.slot].phase == .open,
+        connections[watcher.slot].endpoint == .action
+      else { continue }
+      connections[watcher.slot].fanOutStamp = fanOutStamp
+      enqueue(watcher.slot, frame)
+      count += 1
+    }
+    return count
+  }
+
+  // MARK: Confirmations
+
+  /// Asks a question of those who have not been asked it yet.
+  func receiveQuestion(_ notice: ConfirmationNotice) {
+    guard let index = frames.admit(notice.frame) else { return }
+    if let only = notice.only {
+      if isCurrent(only), connections[only.slot].phase == .open { ask(only.slot, notice.callback, index) }
+    } else {
+      for key in [TopicKey.user(notice.user), .unnamed] {
+        guard let topic = topics.topic(key) else { continue }
+        for watcher in topic.watchers where connections[watcher.slot].endpoint == .action {
+          ask(watcher.slot, notice.callback, index)
+        }
+      }
+    }
+    frames.settle(index)
+  }
+
+  private func ask(_ slot: Int32, _ callback: CallbackIdentifier, _ frame: Int32) {
+    guard connections[slot].phase == .open, asked[callback, default: []].insert(token(of: slot)).inserted else {
+      return
+    }
+    connections[slot].wasAsked = true
+    enqueue(slot, frame)
+  }
+
+  /// Tells the outcome to those who were asked and know the message.
+  func receiveOutcome(_ callback: CallbackIdentifier, _ frame: SharedFrame) {
+    guard let tokens = asked.removeValue(forKey: callback), let index = frames.admit(frame) else { return }
+    for token in tokens where isCurrent(token) && connections[token.slot].speaksNative {
+      enqueue(token.slot, index)
+    }
+    frames.settle(index)
+  }
+
+  // MARK: Closing a user's connections
+
+  func closeConnections(
+    of user: UserIdentifier, except: (shard: Int, connection: ConnectionToken)?, _ code: CloseCode, _ reason: String,
+    from address: ReplyAddress
+  ) {
+    var slots: [Int32] = []
+    for watcher in topics.topic(.user(user))?.watchers ?? [] {
+      let token = token(of: watcher.slot)
+      if let except, except.shard == index, except.connection == token { continue }
+      if connections[watcher.slot].phase == .open { slots.append(watcher.slot) }
+    }
+    for slot in slots { close(slot, code, reason) }
+    reply(.connections(slots.count), to: address)
+  }
+}

@@ -1,0 +1,264 @@
+import GatewayDomain
+import Protocol
+
+/// The home of tasks: commands in, answers and events out. The desk decides; here its effects are carried.
+extension Shard {
+  func receiveTaskCommand(_ command: TaskCommand, from address: ReplyAddress) {
+    if case .batch(let lines) = command {
+      answerBatch(lines, from: address)
+      return
+    }
+    do throws(Problem) {
+      let answer = try perform(command)
+      carryTaskEffects()
+      reply(answer, to: address)
+    } catch {
+      carryTaskEffects()
+      reply(.problem(error), to: address)
+    }
+  }
+
+  /// Performs the lines of a bulk publish that live here, each for itself.
+  private func answerBatch(_ lines: [BatchLine], from address: ReplyAddress) {
+    var rejected: [(line: Int, problem: Problem)] = []
+    var cancelRequested: [TaskIdentifier] = []
+    for line in lines {
+      do throws(Problem) {
+        let answer = try perform(line.command)
+        switch answer {
+        case .receipt(let receipt) where receipt.cancelRequested: line.command.task.map { cancelRequested.append($0) }
+        case .cancelRequested(true): line.command.task.map { cancelRequested.append($0) }
+        default: break
+        }
+      } catch {
+        rejected.append((line.line, error))
+      }
+      // Effects leave per line, so that the buffer stays as small as one command makes it.
+      carryTaskEffects()
+    }
+    reply(
+      .batch(rejected, accepted: lines.count - rejected.count, cancelRequested: cancelRequested), to: address)
+  }
+
+  private func perform(_ command: TaskCommand) throws(Problem) -> Answer {
+    var random = EnvironmentRandom(environment: environment)
+    switch command {
+    case .register(let registration, _):
+      let (snapshot, created) = try taskDesk.register(
+        registration, at: moment, random: &random, into: &taskEffects)
+      return .task(snapshot, created: created)
+    case .progress(let task, let report):
+      return .receipt(try taskDesk.progress(task, report, at: moment, random: &random, into: &taskEffects))
+    case .complete(let task, let report):
+      return .receipt(try taskDesk.complete(task, report, at: moment, random: &random, into: &taskEffects))
+    case .fail(let task, let report):
+      return .receipt(try taskDesk.fail(task, report, at: moment, random: &random, into: &taskEffects))
+    case .heartbeat(let task, let user, let message):
+      return .cancelRequested(
+        try taskDesk.heartbeat(
+          task, user: user, message: message, at: moment, random: &random, into: &taskEffects))
+    case .cancel(let task, let user, let reason, let principal, let relaysAlways):
+      if let snapshot = taskDesk.snapshot(of: task), !Authorizer.mayCancel(snapshot, principal) {
+        throw Problem(.forbidden, "only the owner of \(task.text) may cancel it")
+      }
+      try taskDesk.requestCancel(
+        task, user: user, reason: reason, relaysUnknown: relaysAlways, at: moment, into: &taskEffects)
+      return .cancelRequested(true)
+    case .acknowledgeCancel(let task, let given):
+      return .receipt(try taskDesk.acknowledgeCancel(task, given: given, at: moment, into: &taskEffects))
+    case .snapshot(let task, let principal):
+      return .task(try readable(task, principal), created: false)
+    case .events(let task, let after, let limit, let principal):
+      _ = try readable(task, principal)
+      guard let held = taskDesk.events(of: task, after: after, limit: limit) else { throw Self.unknown(task) }
+      return .events(held.epoch, held.events)
+    case .list(let query):
+      return .page(taskDesk.list(query.filter, after: query.cursor, limit: query.limit))
+    case .batch: throw Problem(.internalError, "a batch within a batch")
+    }
+  }
+
+  private func readable(_ task: TaskIdentifier, _ principal: Principal) throws(Problem) -> TaskSnapshot {
+    guard let snapshot = taskDesk.snapshot(of: task) else { throw Self.unknown(task) }
+    guard Authorizer.mayRead(snapshot, principal) else {
+      throw Problem(.forbidden, "\(task.text) is another user's task")
+    }
+    return snapshot
+  }
+
+  private static func unknown(_ task: TaskIdentifier) -> Problem {
+    Problem(.taskNotFound, "there is no task \(task.text)")
+  }
+
+  // MARK: Effects
+
+  func carryTaskEffects() {
+    guard !taskEffects.isEmpty else { return }
+    for effect in taskEffects {
+      switch effect {
+      case .deliver(let event, let snapshot): deliver(event, after: snapshot)
+      case .cancelRequested(let request): relayCancel(request)
+      case .heartbeat(let beat): relayHeartbeat(beat)
+      // In memory there is nothing to write; the durable store takes these.
+      case .persist: break
+      case .forgotten(let task): interests[task].map { if $0.total == 0 { interests[task] = nil } }
+      }
+    }
+    taskEffects.removeAll(keepingCapacity: true)
+  }
+
+  /// Encodes an event once per dialect that has subscribers, and mails it to the shards that have them.
+  private func deliver(_ event: TaskEvent, after snapshot: TaskSnapshot) {
+    guard let interest = interests[event.task], interest.total > 0 else { return }
+    let native = frame(for: .native, .nativeCompressed, interest) { ActionDialect.event(event, skipped: 0) }
+    let task = frame(for: .task, .taskCompressed, interest) {
+      TaskDialect.event(event, after: snapshot, now: event.occurredAt)
+    }
+    let execution = frame(for: .execution, .executionCompressed, interest) {
+      ExecutionDialect.status(snapshot, now: event.occurredAt)
+    }
+    for shard in 0..<shared.shardCount {
+      let delivery = TaskDelivery(
+        task: event.task,
+        native: interest.has(.native, shard: shard) || interest.has(.nativeCompressed, shard: shard) ? native : nil,
+        taskDialect: interest.has(.task, shard: shard) || interest.has(.taskCompressed, shard: shard) ? task : nil,
+        execution: interest.has(.execution, shard: shard) || interest.has(.executionCompressed, shard: shard)
+          ? execution : nil,
+        isTerminal: event.kind.isTerminal)
+      if delivery.native != nil || delivery.taskDialect != nil || delivery.execution != nil {
+        post(.deliver(delivery), to: shard)
+      }
+    }
+  }
+
+  /// A frame where the dialect has subscribers, compressed too where some of them read that.
+  private func frame(
+    for plain: Audience, _ compressed: Audience, _ interest: TaskInterest, encode: () -> [UInt8]
+  ) -> SharedFrame? {
+    let readsCompressed = interest.has(compressed)
+    guard readsCompressed || interest.has(plain) else { return nil }
+    return makeFrame(encode(), compresses: readsCompressed)
+  }
+
+  /// Encodes a text message once, and compresses it once where that pays.
+  func makeFrame(_ payload: [UInt8], compresses: Bool) -> SharedFrame {
+    guard compresses, payload.count >= ShardLimits.compressedByteCountMin else { return .text(payload) }
+    var plain: [UInt8] = []
+    plain.reserveCapacity(payload.count + 10)
+    FrameWriter.appendFrame(opcode: .text, payload: payload.span, into: &plain)
+    var compressed: [UInt8] = []
+    if let deflated = deflaters.compress(payload.span) {
+      metrics.add(.compressedBytes(.sent, .raw), payload.count)
+      metrics.add(.compressedBytes(.sent, .compressed), deflated.count)
+      FrameWriter.appendFrame(opcode: .text, compressed: true, payload: deflated.span, into: &compressed)
+    }
+    return SharedFrame(plain: plain.span, compressed: compressed.span)
+  }
+
+  private func relayCancel(_ request: CancelRequest) {
+    metrics.add(.cancels)
+    let frame = SharedFrame.text(
+      ActionDialect.taskCancelled(request))
+    postToAll(
+      .relay(
+        Relay(
+          target: .watchers(
+            request.task, and: request.user, andUnnamed: !shared.configuration.isAuthenticationRequired),
+          frame: frame, from: .none)))
+  }
+
+  private func relayHeartbeat(_ beat: TaskHeartbeat) {
+    let frame = SharedFrame.text(
+      ActionDialect.heartbeat(beat))
+    postToAll(
+      .relay(
+        Relay(
+          target: .watchers(
+            beat.task, and: beat.user,
+            andUnnamed: beat.user != nil && !shared.configuration.isAuthenticationRequired),
+          frame: frame, from: .none)))
+  }
+
+  // MARK: Subscriptions
+
+  /// Answers a subscription: what it is told first, and from then on every event follows by mail.
+  func receiveWatch(_ request: WatchRequest) {
+    let decision = taskDesk.resume(request.task, since: request.since, wait: request.wait)
+    let snapshot = taskDesk.snapshot(of: request.task)
+    if let snapshot, !Authorizer.mayWatch(snapshot, request.principal) {
+      refuse(request, .forbidden)
+      return
+    }
+    switch request.key {
+    case .taskDialect, .executionDialect:
+      guard let snapshot else { return refuse(request, .taskNotFound) }
+      open(request, openingFrames(request.key, snapshot), isLast: snapshot.status.isTerminal)
+    case .task, .execution:
+      switch decision {
+      case .unknownTask: return refuse(request, .taskNotFound)
+      case .waiting: open(request, confirmed(request, decision), isLast: false)
+      case .snapshot:
+        if request.since != nil { metrics.add(.resumes(.gap)) }
+        open(request, confirmed(request, decision), isLast: false)
+      case .replay(let events, _, _):
+        metrics.add(.resumes(.recovered))
+        let replay = events.map { SharedFrame.text(ActionDialect.event($0)) }
+        open(request, confirmed(request, decision) + replay, isLast: false)
+      }
+    }
+  }
+
+  private func openingFrames(_ key: WatchRequest.Key, _ snapshot: TaskSnapshot) -> [SharedFrame] {
+    if key == .executionDialect { return [.text(ExecutionDialect.status(snapshot, now: nowWall))] }
+    var frames = [SharedFrame.text(TaskDialect.connected(snapshot, now: nowWall))]
+    if let terminal = TaskDialect.terminal(snapshot, now: nowWall) { frames.append(.text(terminal)) }
+    return frames
+  }
+
+  private func confirmed(_ request: WatchRequest, _ decision: ResumeDecision) -> [SharedFrame] {
+    let key: ActionKey = request.key == .execution ? .execution(request.task.text) : .task(request.task.text)
+    return ActionDialect.subscriptionConfirmed(key, decision).map { [.text($0)] } ?? []
+  }
+
+  private func refuse(_ request: WatchRequest, _ code: Problem.Code) {
+    post(.watchOpened(WatchOpening(request: request, outcome: .refused(code))), to: request.shard)
+  }
+
+  private func open(_ request: WatchRequest, _ frames: [SharedFrame], isLast: Bool) {
+    if !isLast {
+      let interest = interests[request.task] ?? TaskInterest(shardCount: shared.shardCount)
+      interest.add(request.audience, shard: request.shard)
+      interests[request.task] = interest
+    }
+    post(
+      .watchOpened(WatchOpening(request: request, outcome: .opened(frames: frames, isLast: isLast))),
+      to: request.shard)
+  }
+
+  func receiveUnwatch(_ task: TaskIdentifier, _ audience: Audience, shard: Int) {
+    guard let interest = interests[task] else { return }
+    interest.remove(audience, shard: shard)
+    if interest.total == 0 { interests[task] = nil }
+  }
+}
+
+extension TaskCommand {
+  /// The task that a publish is about; nil for a listing and a batch.
+  var task: TaskIdentifier? {
+    switch self {
+    case .register(let registration, _): registration.identifier
+    case .progress(let task, _), .complete(let task, _), .fail(let task, _), .heartbeat(let task, _, _),
+      .cancel(let task, _, _, _, _), .acknowledgeCancel(let task, _), .snapshot(let task, _),
+      .events(let task, _, _, _):
+      task
+    case .list, .batch: nil
+    }
+  }
+}
+
+/// A page of a listing, as every shard is asked for it.
+struct TaskListQuery: Sendable {
+  var filter = TaskFilter()
+  var cursor: TaskSortKey?
+  var limit = 100
+}

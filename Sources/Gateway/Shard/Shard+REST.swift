@@ -1,0 +1,289 @@
+import GatewayDomain
+import Protocol
+import Synchronization
+
+/// Calls of the HTTP API carried out: commands to their homes, and what homes answer rendered.
+extension Shard {
+  func perform(_ slot: Int32, _ exchange: HTTPExchange, _ call: RestCall, _ bearer: Credentials.Bearer) {
+    let configuration = shared.configuration
+    var random = EnvironmentRandom(environment: environment)
+    let decoder = RestDecoder(
+      principal: bearer.principal, callbackTimeoutSeconds: configuration.callbackTimeout.seconds,
+      callbackDefaultProceeds: configuration.callbackDefault == .proceed,
+      freshTask: TaskIdentifier.random(using: &random))
+    let query = exchange.head.query ?? 0..<0
+    let headBytes = exchange.headBytes
+    let body = exchange.body
+    do throws(Problem) {
+      let action = try decoder.decode(
+        call, body: body.span, query: headBytes.span.extracting(query))
+      perform(slot, exchange, action, bearer)
+    } catch {
+      respond(slot, problem: error)
+    }
+  }
+
+  private func perform(_ slot: Int32, _ exchange: HTTPExchange, _ action: RestAction, _ bearer: Credentials.Bearer) {
+    let address = ReplyAddress.exchange(shard: index, token(of: slot), request: exchange.requestNumber)
+    connections[slot].deadline = nowMilliseconds + ShardLimits.answerMilliseconds
+    switch action {
+    case .task(let command, let home, let pending):
+      exchange.pending = pending
+      post(.task(command, from: address), to: shared.home(of: home))
+    case .createExecution(let registration, let body):
+      exchange.pending = .createdExecution(body)
+      post(
+        .task(.register(registration, principal: bearer.principal), from: address),
+        to: shared.home(of: registration.identifier))
+    case .list(let query):
+      exchange.pending = .page
+      let parts = gather(.page(limit: query.limit), answering: address, partCount: shared.shardCount)
+      postToAll(.task(.list(query), from: parts))
+    case .confirmation(let command, let userHash):
+      exchange.pending = .confirmation
+      post(.confirmation(command, from: address), to: shared.home(ofUserHash: userHash))
+    case .sendMessage(let user, let body, let requiresAcknowledgement, let waitSeconds):
+      sendMessage(
+        user, body, requiresAcknowledgement: requiresAcknowledgement, waitSeconds: waitSeconds, answering: address)
+    case .findMessage(let message, let userHash):
+      post(.message(.find(message), from: address), to: shared.home(ofUserHash: userHash))
+    case .broadcast(let body): relay(.everyone, body, answering: address)
+    case .channel(let channel, let body):
+      relay(
+        .channel(channel), JSONText(normalised: ActionDialect.channelMessage(body, channel: channel)),
+        answering: address)
+    case .closeUser(let user):
+      let parts = gather(.connections, answering: address, partCount: shared.shardCount)
+      postToAll(
+        .closeUser(user, except: nil, .policyViolation, reason: "Closed by the publisher", from: parts))
+    case .publish(let lines): publish(lines, bearer.principal, answering: address)
+    case .ticket(let user): issueTicket(slot, user, bearer)
+    }
+  }
+
+  /// A message that is no task's event, to every shard; the answer counts whom it reached.
+  private func relay(_ target: Relay.Target, _ body: JSONText, answering address: ReplyAddress) {
+    let parts = gather(.connections, answering: address, partCount: shared.shardCount)
+    let frame = makeFrame(body.bytes, compresses: shared.configuration.isCompressionOn)
+    postToAll(.relay(Relay(target: target, frame: frame, from: parts)))
+  }
+
+  private func sendMessage(
+    _ user: UserIdentifier, _ body: JSONText, requiresAcknowledgement: Bool, waitSeconds: Double,
+    answering address: ReplyAddress
+  ) {
+    guard requiresAcknowledgement else {
+      relay(
+        .user(user), JSONText(normalised: ActionDialect.userMessage(body, to: user)), answering: address)
+      return
+    }
+    var random = EnvironmentRandom(environment: environment)
+    let message = MessageIdentifier.make(for: user, using: &random)
+    let frame = makeFrame(
+      ActionDialect.userMessage(body, to: user, acknowledgedAs: message),
+      compresses: shared.configuration.isCompressionOn)
+    post(
+      .message(.send(message, user, frame, waitSeconds: waitSeconds), from: address), to: shared.home(of: user))
+  }
+
+  /// A bulk publish: the lines go to their homes in batches, each home's in order.
+  private func publish(_ lines: [PublishLine], _ principal: Principal, answering address: ReplyAddress) {
+    var batches = [[BatchLine]](repeating: [], count: shared.shardCount)
+    var rejected: [(line: Int, problem: Problem)] = []
+    var accepted = 0
+    for line in lines {
+      switch line.operation {
+      case .failure(let problem): rejected.append((line.number, problem))
+      case .success(let operation):
+        if let command = operation.command(principal), let task = command.task {
+          batches[shared.home(of: task)].append(BatchLine(line: line.number, command: command))
+        } else {
+          send(operation)
+          accepted += 1
+        }
+      }
+    }
+    let homes = batches.indices.filter { !batches[$0].isEmpty }
+    let parts = gather(.batch, answering: address, partCount: homes.count + 1)
+    for home in homes { post(.task(.batch(batches[home]), from: parts), to: home) }
+    reply(.batch(rejected, accepted: accepted, cancelRequested: []), to: parts)
+  }
+
+  /// The operations of a bulk publish that are no task's.
+  private func send(_ operation: PublishOperation) {
+    switch operation {
+    case .message(let user, let body, let requiresAcknowledgement):
+      sendMessage(
+        user, body, requiresAcknowledgement: requiresAcknowledgement, waitSeconds: 0, answering: .none)
+    case .broadcast(let body): relay(.everyone, body, answering: .none)
+    case .channel(let channel, let body):
+      relay(
+        .channel(channel), JSONText(normalised: ActionDialect.channelMessage(body, channel: channel)),
+        answering: .none)
+    case .register, .progress, .complete, .error, .heartbeat: break
+    }
+  }
+
+  /// One made with a JWT carries all its claims; one made by a publisher only the user (contract §6).
+  private func issueTicket(_ slot: Int32, _ user: UserIdentifier?, _ bearer: Credentials.Bearer) {
+    let principal: Principal
+    let credentialsExpireAt: Double
+    if bearer.principal.mayPublish, let user {
+      principal = .user(user, watchableTasks: [])
+      credentialsExpireAt = .infinity
+    } else if case .user = bearer.principal {
+      principal = bearer.principal
+      credentialsExpireAt = bearer.expiresAt
+    } else if bearer.principal.subject != nil {
+      principal = bearer.principal
+      credentialsExpireAt = bearer.expiresAt
+    } else {
+      return respond(slot, problem: Problem(.badRequest, "user_id is missing, must be \(UserIdentifier.rule)"))
+    }
+    // 128 random bits: a ticket is a secret for a minute.
+    let text = String(environment.randomBits(), radix: 36) + "-" + String(environment.randomBits(), radix: 36)
+    shared.tickets.issue(
+      text,
+      TicketOffice.Ticket(
+        principal: principal, credentialsExpireAt: credentialsExpireAt,
+        expiresAtMonotonic: monotonicSeconds + TicketOffice.lifetimeSeconds), nowMonotonic: monotonicSeconds)
+    respond(
+      slot, status: 201, contentType: "application/json",
+      body: ResponseBodies.ticket(text, expiresAt: nowWall + TicketOffice.lifetimeSeconds))
+  }
+
+  // MARK: Rendering
+
+  /// What a home answered, as the HTTP answer that the request asked for.
+  func render(_ slot: Int32, _ exchange: HTTPExchange, _ answer: Answer) {
+    switch answer {
+    case .problem(let problem): respond(slot, problem: problem)
+    case .receipt(let receipt):
+      if case .finished = exchange.pending {
+        json(slot, 200, ResponseBodies.terminalReceipt(receipt))
+      } else {
+        json(slot, 202, ResponseBodies.progressReceipt(receipt))
+      }
+    case .task(let snapshot, let created):
+      switch exchange.pending {
+      case .execution: json(slot, 200, ResponseBodies.execution(snapshot, now: nowWall))
+      case .createdExecution(let body):
+        json(slot, 201, ResponseBodies.execution(snapshot, body, now: nowWall))
+      default: json(slot, created ? 201 : 200, ResponseBodies.task(snapshot))
+      }
+    case .events(let epoch, let events): json(slot, 200, ResponseBodies.events(epoch, events))
+    case .page(let page): json(slot, 200, ResponseBodies.taskList(page.tasks, nextCursor: page.nextCursor))
+    case .cancelRequested(let isRequested):
+      if case .heartbeat = exchange.pending {
+        json(slot, 200, ResponseBodies.cancelRequested(isRequested))
+      } else {
+        json(slot, 202, ResponseBodies.cancelRequested(true))
+      }
+    case .confirmation(let confirmation, let isNew):
+      json(slot, isNew ? 201 : 200, ResponseBodies.confirmation(confirmation))
+    case .connections(let count): json(slot, 200, ResponseBodies.connections(count))
+    case .message(let message, let connections, let isAcknowledged):
+      json(
+        slot, 200, ResponseBodies.message(message, connections: connections, isAcknowledged: isAcknowledged))
+    case .messageState(let message):
+      json(
+        slot, 200,
+        ResponseBodies.message(
+          message.identifier, connections: message.connectionCount, isAcknowledged: message.isAcknowledged))
+    case .batch(let rejected, let accepted, let cancelRequested):
+      json(
+        slot, 200,
+        ResponseBodies.published(accepted: accepted, rejected: rejected, cancelRequested: cancelRequested))
+    case .confirmationResult: break
+    }
+  }
+
+  func json(_ slot: Int32, _ status: Int, _ body: [UInt8]) {
+    respond(slot, status: status, contentType: "application/json", body: body)
+  }
+
+  // MARK: For everybody
+
+  func answerOpen(_ slot: Int32, _ exchange: HTTPExchange, _ call: RestCall) {
+    switch call {
+    case .livez:
+      let isStuck = shared.lastTurns.contains {
+        nowMilliseconds - $0.value.load(ordering: .relaxed) > ShardLimits.livenessMilliseconds
+      }
+      json(slot, isStuck ? 503 : 200, ResponseBodies.health(isStuck ? "stuck" : "ok"))
+    case .readyz:
+      if shared.isDraining.load(ordering: .relaxed) {
+        json(slot, 503, ResponseBodies.health("draining"))
+      } else {
+        let isReady = shared.isReady.load(ordering: .relaxed)
+        json(slot, isReady ? 200 : 503, ResponseBodies.health(isReady ? "ok" : "starting"))
+      }
+    case .metrics: answerMetrics(slot, exchange)
+    case .status:
+      json(
+        slot, 200,
+        ResponseBodies.status(
+          StatusValues(
+            isRunning: true, host: shared.listening.host, port: Int(shared.listening.port),
+            activeConnections: shared.activeConnections.load(ordering: .relaxed),
+            pendingCallbacks: shared.metrics.reduce(0) { $0 + $1.value(.confirmationsPending) },
+            tasks: shared.metrics.reduce(0) { sum, metrics in
+              TaskStatus.allCases.reduce(sum) { $0 + metrics.value(.tasks(TaskStatusLabel($1))) }
+            }, version: GatewayVersion.text, uptimeSeconds: nowWall - shared.startedAtWall)))
+    case .openAPI:
+      respond(slot, status: 200, contentType: "application/json", body: OpenAPIDocument.bytes)
+    case .dashboard(let path): answerDashboard(slot, exchange, path)
+    case .echo:
+      respond(slot, status: 200, contentType: "application/octet-stream", body: exchange.body)
+    default: respond(slot, problem: Problem(.internalError, "this call is not open"))
+    }
+  }
+
+  private func answerMetrics(_ slot: Int32, _ exchange: HTTPExchange) {
+    let headBytes = exchange.headBytes
+    let bytes = headBytes.span
+    let accept = exchange.head.first("accept", in: bytes).flatMap { String(validating: bytes.extracting($0)) }
+    let page = PrometheusText.render(
+      shards: shared.metrics, process: ProcessSample.current(),
+      facts: GatewayFacts(
+        connectionLimit: shared.configuration.connectionCountMax,
+        isDraining: shared.isDraining.load(ordering: .relaxed), isLastReloadGood: true,
+        droppedLogLineCount: shared.log.droppedLineCount, repeatedLogLineCount: shared.log.repeatedLineCount),
+      accept: accept)
+    respond(
+      slot, status: 200, contentType: page.contentType, body: page.body)
+  }
+
+  private func answerDashboard(_ slot: Int32, _ exchange: HTTPExchange, _ path: String) {
+    guard let asset = DashboardAssets.asset(path: path) else {
+      return respond(slot, problem: Problem(.notFound, "the dashboard has no such file"))
+    }
+    var fields = [(name: "ETag", value: asset.entityTag.description)]
+    for field in DashboardAssets.headerFields {
+      fields.append((name: field.name.description, value: field.value.description))
+    }
+    let headBytes = exchange.headBytes
+    let bytes = headBytes.span
+    if let known = exchange.head.first("if-none-match", in: bytes),
+      HTTPGrammar.equals(asset.entityTag, bytes, known)
+    {
+      return respond(slot, status: 304, contentType: nil, body: [], extraFields: fields)
+    }
+    respond(
+      slot, status: 200, contentType: asset.contentType, body: asset.body, extraFields: fields)
+  }
+}
+
+extension PublishOperation {
+  /// The command to a task's home; nil for operations that are no task's.
+  func command(_ principal: Principal) -> TaskCommand? {
+    switch self {
+    case .register(let registration): .register(registration, principal: principal)
+    case .progress(let task, let report): .progress(task, report)
+    case .complete(let task, let report): .complete(task, report)
+    case .error(let task, let report): .fail(task, report)
+    case .heartbeat(let task, let beat): .heartbeat(task, user: beat.user, message: beat.message)
+    case .message, .broadcast, .channel: nil
+    }
+  }
+}

@@ -1,0 +1,139 @@
+import GatewayDomain
+import Protocol
+
+/// Phase 4: what is due. One wheel entry per connection; activity only writes `lastReceivedAt`.
+extension Shard {
+  /// Sets the connection's deadline relative to now.
+  func schedule(_ slot: Int32, in milliseconds: Int64) {
+    connections[slot].deadline = nowMilliseconds + milliseconds
+    file(slot)
+  }
+
+  /// Makes sure that a wheel entry comes up at the connection's next deadline or before.
+  func file(_ slot: Int32) {
+    let wanted = min(connections[slot].deadline, connections[slot].closeAt)
+    guard wanted < connections[slot].filedAt else { return }
+    connections[slot].filedAt = wanted
+    wheel.file(
+      TimerWheel.Entry(slot: slot, generation: connections[slot].generation), deadlineMilliseconds: wanted)
+  }
+
+  func expireTimers() {
+    due.removeAll(keepingCapacity: true)
+    wheel.advance(nowMilliseconds: nowMilliseconds, into: &due)
+    for entry in due {
+      guard isCurrent(ConnectionToken(slot: entry.slot, generation: entry.generation)) else { continue }
+      let slot = entry.slot
+      // A newer entry stands for this connection: this one is left over from an earlier deadline.
+      if connections[slot].filedAt > nowMilliseconds + TimerWheel.tickMilliseconds { continue }
+      connections[slot].filedAt = .max
+      if min(connections[slot].deadline, connections[slot].closeAt) <= nowMilliseconds { expire(slot) }
+      if isCurrent(ConnectionToken(slot: entry.slot, generation: entry.generation)) { file(slot) }
+    }
+    expireDesks()
+    if nowMilliseconds >= acceptAgainAt {
+      acceptAgainAt = .max
+      environment.setAccepting(true)
+    }
+    repeatStatus()
+  }
+
+  private func expire(_ slot: Int32) {
+    switch connections[slot].phase {
+    case .free: break
+    case .http: expireExchange(slot)
+    case .open:
+      if connections[slot].closeAt <= nowMilliseconds {
+        connections[slot].closeAt = .max
+        close(slot, .normal, "finished")
+      } else {
+        checkLiveness(slot)
+      }
+    // The peer did not answer our close frame, or does not take our last bytes.
+    case .closing, .flushing: release(slot)
+    }
+  }
+
+  private func expireExchange(_ slot: Int32) {
+    guard let exchange = connections[slot].exchange else { return release(slot) }
+    switch exchange.state {
+    case .readingHead where !exchange.requestHasBegun: release(slot)
+    case .readingHead, .readingBody:
+      exchange.keepsAlive = false
+      respond(
+        slot,
+        problem: Problem(
+          .requestTimeout,
+          "the request did not arrive within \(ShardLimits.requestMilliseconds / 1000) s of its first byte"))
+    case .awaitingAnswer:
+      exchange.keepsAlive = false
+      respond(slot, problem: Problem(.internalError, "no answer in time"))
+    }
+  }
+
+  /// A ping after `ping-interval` of silence; `ping-timeout` after it without a byte, the peer is gone (contract §2.4).
+  private func checkLiveness(_ slot: Int32) {
+    let configuration = shared.configuration
+    let interval = configuration.pingInterval.milliseconds
+    if let identity = connections[slot].identity, identity.expiresAt <= nowWall {
+      close(slot, .policyViolation, "Token expired")
+      return
+    }
+    if connections[slot].pingIsOut {
+      // The ping went at deadline − timeout.
+      let pingedAt = connections[slot].deadline - configuration.pingTimeout.milliseconds
+      if connections[slot].lastReceivedAt < pingedAt {
+        close(slot, .internalError, "keepalive ping timeout")
+        return
+      }
+      connections[slot].pingIsOut = false
+    }
+    let silence = nowMilliseconds - connections[slot].lastReceivedAt
+    if silence >= interval {
+      connections[slot].pingIsOut = true
+      send(slot, .frame(.ping, []))
+      metrics.add(.frames(.ping, .sent))
+      connections[slot].deadline = nowMilliseconds + configuration.pingTimeout.milliseconds
+    } else {
+      connections[slot].deadline = connections[slot].lastReceivedAt + interval
+    }
+    boundByExpiry(slot)
+  }
+
+  /// A token's end is looked at in time, and announced a minute before to clients that know the message.
+  func boundByExpiry(_ slot: Int32) {
+    guard let identity = connections[slot].identity, identity.expiresAt.isFinite else { return }
+    let left = identity.expiresAt - nowWall
+    guard left < Double(Int32.max) else { return }
+    if connections[slot].speaksNative, left <= TokenLifetime.announcedSeconds, !identity.expiryIsAnnounced {
+      identity.expiryIsAnnounced = true
+      send(slot, .text(ActionDialect.tokenExpiring(expiresAt: identity.expiresAt)))
+    }
+    let next =
+      identity.expiryIsAnnounced || !connections[slot].speaksNative
+      ? left : max(left - TokenLifetime.announcedSeconds, 0)
+    let due = nowMilliseconds + Int64(max(next, 0) * 1000) + 1
+    // A ping that is out keeps its deadline: it is what tells a late answer from none.
+    if due < connections[slot].deadline, !connections[slot].pingIsOut { connections[slot].deadline = due }
+  }
+
+  private func repeatStatus() {
+    guard nowMilliseconds >= statusRepeatAt, let interval = shared.configuration.statusInterval?.milliseconds else {
+      return
+    }
+    statusRepeatAt = nowMilliseconds + interval
+    topics.forEachTopic { topic in
+      guard let frame = topic.lastExecutionFrame, let index = frames.admit(frame) else { return }
+      for watcher in topic.watchers where watcher.audience == .execution || watcher.audience == .executionCompressed {
+        enqueue(watcher.slot, index)
+      }
+      frames.settle(index)
+    }
+  }
+}
+
+/// When a connection's credentials end.
+enum TokenLifetime {
+  /// Seconds before the end at which `token_expiring` is sent.
+  static let announcedSeconds = 60.0
+}

@@ -1,0 +1,153 @@
+import GatewayDomain
+import Protocol
+import Synchronization
+
+extension Shard {
+  /// Runs turns until told to stop.
+  func run() {
+    while !isStopped {
+      turn()
+    }
+  }
+
+  /// One turn: wait, read, mail, time, effects, flush, reap. None calls an earlier one.
+  func turn() {
+    // 1. Wait.
+    environment.wait(milliseconds: waitMilliseconds(), into: &ready)
+    let startedAt = environment.monotonicNanoseconds()
+    nowMilliseconds = Int64(startedAt / 1_000_000)
+    nowWall = environment.wallSeconds()
+
+    // 2. Read.
+    for event in ready {
+      switch event.token {
+      case Environment.listenerToken: acceptConnections(isInternal: false)
+      case Environment.internalListenerToken: acceptConnections(isInternal: true)
+      case Environment.wakeToken: break
+      default: handle(event, ConnectionToken(pollerToken: event.token))
+      }
+    }
+
+    // 3. Mail.
+    mailbox.drain { batch in
+      metrics.add(.mailboxBatches)
+      metrics.add(.mailboxMessages, batch.count)
+      for message in batch { receive(message) }
+    }
+
+    // 4. Time.
+    expireTimers()
+
+    // 5. Effects: what this shard sends itself, and requests that waited for an answer.
+    for _ in 0..<ShardLimits.roundsPerTurnMax {
+      resumeExchanges()
+      guard settleLocalMail() else { break }
+    }
+
+    // 6. Flush.
+    flushConnections()
+
+    // 7. Reap.
+    reap()
+    flushOutboxes()
+    if !ready.isEmpty {
+      metrics.observe(.eventLoopIteration, nanoseconds: environment.monotonicNanoseconds() &- startedAt)
+    }
+    shared.lastTurns[index].value.store(nowMilliseconds, ordering: .relaxed)
+  }
+
+  private func waitMilliseconds() -> Int32 {
+    if !localMail.isEmpty || !resumable.isEmpty || !flushList.isEmpty || !condemned.isEmpty { return 0 }
+    return Int32(TimerWheel.tickMilliseconds)
+  }
+
+  /// Handles the mail to itself that is there now; false where there was none.
+  private func settleLocalMail() -> Bool {
+    guard !localMail.isEmpty else { return false }
+    var mail: [ShardMessage] = []
+    swap(&mail, &localMail)
+    for message in mail { receive(message) }
+    return true
+  }
+
+  func flushOutboxes() {
+    for shard in 0..<outboxes.count where !outboxes[shard].isEmpty {
+      shared.mailboxes[shard].post(outboxes[shard])
+      outboxes[shard] = []
+    }
+  }
+
+  private func handle(_ event: ReadyEvent, _ token: ConnectionToken) {
+    guard isCurrent(token) else { return }
+    let slot = token.slot
+    if event.isWritable {
+      connections[slot].awaitsWritable = false
+      updatePolling(slot)
+      mark(slot)
+    }
+    if event.isReadable || event.isBroken { readConnection(slot, isBroken: event.isBroken && !event.isReadable) }
+  }
+
+  /// Reads what has arrived, within the turn's budget.
+  private func readConnection(_ slot: Int32, isBroken: Bool) {
+    let token = token(of: slot)
+    if connections[slot].isReadPaused && !isBroken { return }
+    for _ in 0..<ShardLimits.readsPerTurnMax {
+      let outcome = unsafe environment.receive(connections[slot].descriptor, into: receiveBuffer)
+      switch outcome {
+      case .moved(let count):
+        metrics.add(.receivedBytes, count)
+        connections[slot].lastReceivedAt = nowMilliseconds
+        received(slot, byteCount: count)
+        guard isCurrent(token), count == ShardLimits.receiveByteCount, !connections[slot].isReadPaused else { return }
+      case .wouldBlock: return
+      case .ended: return peerEnded(slot)
+      case .failed: return release(slot)
+      }
+    }
+  }
+
+  private func received(_ slot: Int32, byteCount: Int) {
+    switch connections[slot].phase {
+    case .http: receivedHTTP(slot, byteCount: byteCount)
+    case .open, .closing: receivedFrames(slot, byteCount: byteCount)
+    case .flushing, .free: break
+    }
+  }
+
+  private func peerEnded(_ slot: Int32) {
+    if connections[slot].phase == .http, let exchange = connections[slot].exchange,
+      case .awaitingAnswer = exchange.state
+    {
+      // A client may end its half and still read the answer.
+      exchange.peerEnded = true
+      pauseReading(slot)
+      return
+    }
+    if connections[slot].phase == .http, connections[slot].pendingByteCount > 0 {
+      connections[slot].phase = .flushing
+      pauseReading(slot)
+      schedule(slot, in: ShardLimits.closingMilliseconds)
+      return
+    }
+    release(slot)
+  }
+
+  func updatePolling(_ slot: Int32) {
+    environment.rewatch(
+      connections[slot].descriptor, token: token(of: slot).pollerToken, readable: !connections[slot].isReadPaused,
+      writable: connections[slot].awaitsWritable)
+  }
+
+  func pauseReading(_ slot: Int32) {
+    guard !connections[slot].isReadPaused else { return }
+    connections[slot].isReadPaused = true
+    updatePolling(slot)
+  }
+
+  func resumeReading(_ slot: Int32) {
+    guard connections[slot].isReadPaused else { return }
+    connections[slot].isReadPaused = false
+    updatePolling(slot)
+  }
+}

@@ -1,0 +1,305 @@
+import GatewayDomain
+import Protocol
+import Synchronization
+
+/// The opening handshake: where to, from which page, by whom, and whether there is room (contract §2).
+extension Shard {
+  /// What a path of the WebSocket endpoints names.
+  private enum Destination {
+    case task(String)
+    case execution(String)
+    case action
+    case echo
+  }
+
+  private static func destination(_ segments: [String], echoIsOn: Bool) -> Destination? {
+    switch segments.count {
+    case 0: return .action
+    case 1 where segments[0] == "ws": return .action
+    case 1 where segments[0] == "echo" && echoIsOn: return .echo
+    case 2 where segments[0] == "ws" && segments[1].isEmpty: return .action
+    case 3 where segments[0] == "ws" && segments[1] == "task": return .task(segments[2])
+    case 5 where segments[0] == "api" && segments[1] == "v1" && segments[2] == "ws" && segments[3] == "executions":
+      return .execution(segments[4])
+    default: return nil
+    }
+  }
+
+  /// True where the path is a WebSocket endpoint: a request for it without an upgrade gets 426.
+  static func isSocketPath(_ segments: [String], echoIsOn: Bool) -> Bool {
+    destination(segments, echoIsOn: echoIsOn) != nil
+  }
+
+  /// What a refusal is: as a close code after a completed handshake, or as an HTTP status.
+  private struct Refusal {
+    let code: CloseCode
+    let reason: String
+    let problem: Problem
+    let label: HandshakeRejectionLabel
+  }
+
+  /// Answers an upgrade request whose head has arrived whole.
+  func upgrade(_ slot: Int32, _ exchange: HTTPExchange, _ segments: [String]) {
+    let head = exchange.head
+    let bytes = exchange.headBytes
+    let configuration = shared.configuration
+    let handshake: OpeningHandshake
+    do throws(OpeningHandshakeError) {
+      handshake = try OpeningHandshake(head: head, bytes: bytes.span)
+    } catch {
+      metrics.add(.handshakesRejected(error.status == 426 ? .version : .badRequest))
+      exchange.keepsAlive = false
+      respond(
+        slot, problem: Problem(error.status == 426 ? .upgradeRequired : .badRequest, error.detail),
+        extraFields: error.answerFields)
+      return
+    }
+    guard let destination = Self.destination(segments, echoIsOn: configuration.isEchoOn) else {
+      metrics.add(.handshakesRejected(.notFound))
+      exchange.keepsAlive = false
+      respond(slot, problem: Problem(.notFound, "there is no WebSocket endpoint at this path"))
+      return
+    }
+    guard isOriginAllowed(head, bytes.span) else {
+      metrics.add(.handshakesRejected(.origin))
+      exchange.keepsAlive = false
+      respond(
+        slot,
+        problem: Problem(.forbidden, "this origin is not among the allowed ones: see --allowed-origins"))
+      return
+    }
+    if shared.isDraining.load(ordering: .relaxed) {
+      metrics.add(.handshakesRejected(.draining))
+      exchange.keepsAlive = false
+      respond(
+        slot, problem: Problem(.draining, "this node is going down, connect again"))
+      return
+    }
+
+    // Room first: a full node should not spend on checking tokens.
+    let isWithinCap = takePlace(slot)
+    var refusal: Refusal?
+    var bearer = Credentials.Bearer(principal: .anonymous, expiresAt: .infinity)
+    if !isWithinCap {
+      refusal = Refusal(
+        code: .tryAgainLater, reason: "Server connection limit reached",
+        problem: Problem(.overCapacity, "all \(configuration.connectionCountMax) connections are taken"),
+        label: .capacity)
+    } else if configuration.isAuthenticationRequired, case .echo = destination {
+    } else if configuration.isAuthenticationRequired {
+      do throws(Credentials.Failure) {
+        bearer = try authenticate(head, bytes.span, handshake)
+      } catch {
+        metrics.add(.authenticationFailures(error.label))
+        refusal = Refusal(
+          code: .policyViolation, reason: "Authentication failed",
+          problem: Problem(.unauthorized, "no valid token was shown"), label: .authentication)
+      }
+    }
+    if refusal == nil, shared.census.isUsed,
+      !shared.census.enter(address: clientAddress(slot, head, bytes.span), user: bearer.principal.subject)
+    {
+      refusal = Refusal(
+        code: .policyViolation, reason: "Too many connections",
+        problem: Problem(.rateLimited, "too many connections from one address or user"), label: .rate)
+    } else if refusal == nil, shared.census.isUsed {
+      connections[slot].isInCensus = true
+      connections[slot].peer = clientAddress(slot, head, bytes.span)
+    }
+    var task: TaskIdentifier?
+    if refusal == nil {
+      switch destination {
+      case .task(let text):
+        task = TaskIdentifier(validating: text)
+        if task == nil { refusal = Self.notFound("Task not found") }
+      case .execution(let text):
+        task = TaskIdentifier(validating: text)
+        if task == nil { refusal = Self.notFound("Execution not found") }
+      case .action, .echo: break
+      }
+    }
+    if let refusal, mustAnswerByStatus(slot, refusal, head, bytes.span) {
+      metrics.add(.handshakesRejected(refusal.label))
+      exchange.keepsAlive = false
+      connections[slot].isCounted = giveBackPlace(slot)
+      respond(slot, problem: refusal.problem)
+      return
+    }
+    if refusal?.label == .capacity, !park(slot) {
+      // Too many are being told already: this one sees a closed connection.
+      metrics.add(.handshakesRejected(.capacity))
+      release(slot)
+      return
+    }
+
+    let deflate = negotiateDeflate(handshake, bytes.span, destination)
+    complete(slot, exchange, handshake, deflate, destination)
+    connections[slot].identity = ConnectionIdentity(
+      principal: bearer.principal, expiresAt: bearer.expiresAt, openedAt: nowWall)
+    if let refusal {
+      metrics.add(.handshakesRejected(refusal.label))
+      if refusal.label == .notFound, case .execution = destination {
+        send(slot, .text(ExecutionDialect.error(refusal.reason)))
+      }
+      close(slot, refusal.code, refusal.reason)
+    } else {
+      opened(slot, task, bearer)
+    }
+    continueWithFrames(slot, exchange)
+  }
+
+  private static func notFound(_ reason: String) -> Refusal {
+    Refusal(
+      code: .policyViolation, reason: reason,
+      problem: Problem(.taskNotFound, "the name must be \(TaskIdentifier.rule)"), label: .notFound)
+  }
+
+  // MARK: Room
+
+  private func takePlace(_ slot: Int32) -> Bool {
+    let count = shared.activeConnections.add(1, ordering: .relaxed).newValue
+    guard count <= shared.configuration.connectionCountMax else {
+      shared.activeConnections.subtract(1, ordering: .relaxed)
+      return false
+    }
+    connections[slot].isCounted = true
+    return true
+  }
+
+  /// For a connection that is refused by status: it never opens. Always false.
+  private func giveBackPlace(_ slot: Int32) -> Bool {
+    if connections[slot].isCounted { shared.activeConnections.subtract(1, ordering: .relaxed) }
+    return false
+  }
+
+  private func park(_ slot: Int32) -> Bool {
+    let count = shared.parkedConnections.add(1, ordering: .relaxed).newValue
+    guard count <= ShardLimits.parkedCountMax else {
+      shared.parkedConnections.subtract(1, ordering: .relaxed)
+      return false
+    }
+    connections[slot].isParked = true
+    return true
+  }
+
+  /// A trusted proxy asks for a status at the cap, so that it can try the next node; `--reject-with http` always gives one.
+  private func mustAnswerByStatus(
+    _ slot: Int32, _ refusal: Refusal, _ head: RequestHead, _ bytes: Span<UInt8>
+  ) -> Bool {
+    if shared.configuration.rejectionStyle == .http { return true }
+    guard refusal.label == .capacity, isTrusted(connections[slot].peer),
+      let wish = head.first("x-signalbox-overload", in: bytes)
+    else { return false }
+    return HTTPGrammar.equals(ignoringCase: "status", bytes, wish)
+  }
+
+  // MARK: Completing
+
+  private func negotiateDeflate(
+    _ handshake: OpeningHandshake, _ bytes: Span<UInt8>, _ destination: Destination
+  ) -> NegotiatedDeflate? {
+    guard shared.configuration.isCompressionOn else { return nil }
+    for offers in handshake.extensions {
+      if let agreed = DeflateNegotiation.negotiate(offers: bytes.extracting(offers)) { return agreed }
+    }
+    return nil
+  }
+
+  /// Sends the 101 and turns the connection into a WebSocket.
+  private func complete(
+    _ slot: Int32, _ exchange: HTTPExchange, _ handshake: OpeningHandshake, _ deflate: NegotiatedDeflate?,
+    _ destination: Destination
+  ) {
+    let bytes = exchange.headBytes
+    let speaksNative = handshake.subprotocols.contains {
+      HTTPGrammar.equals("signalbox.v1", bytes.span, $0)
+    }
+    var response: [UInt8] = []
+    handshake.appendResponse(
+      subprotocol: speaksNative ? "signalbox.v1" : nil, extensions: deflate?.response, into: &response)
+    send(slot, .raw(response))
+    metrics.add(.httpRequests(.code101))
+    metrics.observe(.handshakeDuration, Double(nowMilliseconds - exchange.startedAt) / 1000)
+    connections[slot].phase = .open
+    connections[slot].speaksNative = speaksNative
+    // Our frames use one window for everybody; who can only read a smaller one gets them plain.
+    connections[slot].readsCompressed = (deflate?.serverMaxWindowBits ?? 0) >= Deflater.preferredWindowBits
+    let isEcho: Bool
+    switch destination {
+    case .task: connections[slot].endpoint = .task
+    case .execution: connections[slot].endpoint = .execution
+    case .action: connections[slot].endpoint = .action
+    case .echo: connections[slot].endpoint = .echo
+    }
+    isEcho = connections[slot].endpoint == .echo
+    connections[slot].session = WebSocketSession(
+      messageByteCountMax: isEcho ? EchoLimits.messageByteCountMax : shared.configuration.maxMessageByteCount,
+      deflate: deflate)
+    metrics.socketOpened(connections[slot].endpoint)
+    schedule(slot, in: shared.configuration.pingInterval.milliseconds)
+  }
+
+  /// The connection is open and may be: it enters its topics.
+  private func opened(_ slot: Int32, _ task: TaskIdentifier?, _ bearer: Credentials.Bearer) {
+    boundByExpiry(slot)
+    file(slot)
+    let endpoint = connections[slot].endpoint
+    switch endpoint {
+    case .echo: break
+    case .action:
+      if connections[slot].speaksNative {
+        send(
+          slot,
+          .text(
+            ActionDialect.welcome(
+              connectionIdentifier: connectionName(slot),
+              pingIntervalSeconds: Double(shared.configuration.pingInterval.milliseconds) / 1000,
+              messageByteCountMax: shared.configuration.maxMessageByteCount, now: nowWall)))
+      }
+      enter(slot, .everyone)
+      if !shared.configuration.isAuthenticationRequired {
+        enter(slot, .unnamed)
+      }
+    case .task, .execution:
+      guard let task else { return }
+      connections[slot].identity?.task = task
+      let reads = connections[slot].readsCompressed
+      let audience: Audience =
+        endpoint == .task ? (reads ? .taskCompressed : .task) : (reads ? .executionCompressed : .execution)
+      post(
+        .watch(
+          WatchRequest(
+            task: task, audience: audience, key: endpoint == .task ? .taskDialect : .executionDialect, since: nil,
+            wait: false, principal: bearer.principal, shard: index, connection: token(of: slot))),
+        to: shared.home(of: task))
+    }
+    if let user = bearer.principal.subject, shared.configuration.isAuthenticationRequired {
+      connections[slot].identity?.user = user
+      enter(slot, .user(user))
+    }
+  }
+
+  private func connectionName(_ slot: Int32) -> String {
+    "\(index)-\(slot)-\(connections[slot].generation)-\(String(environment.randomBits(), radix: 16))"
+  }
+
+  /// Bytes that came with the handshake are frames already.
+  private func continueWithFrames(_ slot: Int32, _ exchange: HTTPExchange) {
+    let rest = exchange.inbound[exchange.consumed...]
+    connections[slot].exchange = nil
+    var start = rest.startIndex
+    let token = token(of: slot)
+    while start < rest.endIndex, isCurrent(token) {
+      let count = unsafe min(rest.endIndex - start, receiveBuffer.count)
+      // SAFETY: count is within the receive buffer, and start + count within the rest.
+      unsafe rest[start..<(start + count)].withUnsafeBytes { unsafe receiveBuffer.copyMemory(from: $0) }
+      receivedFrames(slot, byteCount: count)
+      start += count
+    }
+  }
+}
+
+/// Bounds of `--echo`, which serves conformance suites.
+enum EchoLimits {
+  static let messageByteCountMax = 64 << 20
+}

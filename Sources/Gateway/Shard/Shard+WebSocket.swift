@@ -1,0 +1,299 @@
+import GatewayDomain
+import Protocol
+
+/// Frames of clients: bytes → session → dialect → command.
+extension Shard {
+  /// The first `byteCount` bytes of the receive buffer are a connection's.
+  func receivedFrames(_ slot: Int32, byteCount: Int) {
+    let token = token(of: slot)
+    // SAFETY: the buffer is this shard's own, nothing else touches it during this call, and byteCount is within it.
+    let bytes = unsafe UnsafeMutableRawBufferPointer(rebasing: receiveBuffer[..<byteCount])
+      .assumingMemoryBound(to: UInt8.self)
+    var position = 0
+    while isCurrent(token), connections[slot].phase == .open || connections[slot].phase == .closing {
+      var span = unsafe MutableSpan(_unsafeElements: bytes)
+      let event = connections[slot].session.next(&span, position: &position, inflaters: &inflaters)
+      switch event {
+      case .needMoreBytes: return
+      case .message(let kind, let payload):
+        guard connections[slot].phase == .open else { continue }
+        metrics.add(.messagesReceived(EndpointLabel(connections[slot].endpoint)))
+        switch payload {
+        case .inPlace(let range):
+          // SAFETY: the session returns ranges within the bytes it was given.
+          received(slot, kind, unsafe Span(_unsafeElements: UnsafeBufferPointer(rebasing: bytes[range])))
+        case .owned(let message): received(slot, kind, message.span)
+        }
+      case .ping(let payload):
+        metrics.add(.frames(.ping, .received))
+        if connections[slot].phase == .open { send(slot, .frame(.pong, payload)) }
+      case .pong: metrics.add(.frames(.pong, .received))
+      case .close(let code, _): peerClosed(slot, code)
+      case .violation(let code, let reason):
+        metrics.add(.protocolErrors(ProtocolErrorLabel(code)))
+        close(slot, code, reason.description)
+        connections[slot].phase = .flushing
+        connections[slot].endsStream = true
+      }
+    }
+  }
+
+  /// RFC 6455 §5.5.1: the peer's close frame is answered by ours, unless ours was first; then the server closes.
+  private func peerClosed(_ slot: Int32, _ code: CloseCode?) {
+    if connections[slot].phase == .open {
+      connections[slot].closeCode = code?.rawValue ?? 1005
+      var frame: [UInt8] = []
+      if let code {
+        FrameWriter.appendClose(code, reason: "", into: &frame)
+      } else {
+        FrameWriter.appendEmptyClose(into: &frame)
+      }
+      send(slot, .raw(frame))
+    }
+    connections[slot].phase = .flushing
+    pauseReading(slot)
+    schedule(slot, in: ShardLimits.closingMilliseconds)
+    mark(slot)
+  }
+
+  /// Sends our close frame; the peer has a while to answer it.
+  func close(_ slot: Int32, _ code: CloseCode, _ reason: String) {
+    guard connections[slot].phase == .open else { return }
+    var frame: [UInt8] = []
+    FrameWriter.appendClose(code, reason: reason, into: &frame)
+    send(slot, .raw(frame))
+    connections[slot].closedByUs = true
+    connections[slot].closeCode = code.rawValue
+    connections[slot].phase = .closing
+    connections[slot].closeAt = .max
+    leaveTopics(slot)
+    schedule(slot, in: ShardLimits.closingMilliseconds)
+  }
+
+  /// Ends the subscriptions of a connection that receives no more. Not while one of its topics is walked.
+  func leaveTopics(_ slot: Int32) {
+    while let (key, audience) = topics.unsubscribeFirst(listHead: &connections[slot].subscriptionHead) {
+      if case .task(let task) = key { post(.unwatch(task, audience, shard: index), to: shared.home(of: task)) }
+    }
+  }
+
+  private func received(_ slot: Int32, _ kind: MessageKind, _ message: Span<UInt8>) {
+    switch connections[slot].endpoint {
+    case .task:
+      if TaskDialect.isPing(message) { send(slot, .text(TaskDialect.pong(now: nowWall))) }
+    case .execution:
+      let parsed = ExecutionDialect.parse(message)
+      send(slot, .text(ExecutionDialect.refusal(of: parsed) ?? ExecutionDialect.pong))
+    case .action: receivedAction(slot, message)
+    case .echo: echo(slot, kind, message)
+    }
+  }
+
+  private func echo(_ slot: Int32, _ kind: MessageKind, _ message: Span<UInt8>) {
+    let opcode: Opcode = kind == .text ? .text : .binary
+    var frame: [UInt8] = []
+    if connections[slot].readsCompressed, let deflated = deflaters.compress(message) {
+      FrameWriter.appendFrame(opcode: opcode, compressed: true, payload: deflated.span, into: &frame)
+    } else {
+      frame.reserveCapacity(message.count + 10)
+      FrameWriter.appendFrame(opcode: opcode, payload: message, into: &frame)
+    }
+    send(slot, .raw(frame))
+    // The echoing peer is held back rather than cut off.
+    if Int(connections[slot].pendingByteCount) > shared.configuration.sendBufferByteCount { pauseReading(slot) }
+  }
+
+  // MARK: The action dialect
+
+  private func receivedAction(_ slot: Int32, _ message: Span<UInt8>) {
+    switch ActionDialect.parse(message) {
+    case .ping(let original): send(slot, .text(ActionDialect.pong(original: original, now: nowWall)))
+    case .subscribe(let topics): subscribe(slot, topics)
+    case .unsubscribe(let topics): unsubscribe(slot, topics)
+    case .confirm(let callback, let proceed, let feedback):
+      let address = ReplyAddress.socket(shard: index, token(of: slot), about: .callback(callback.text))
+      guard let hash = CallbackIdentifier.userHash(of: callback) else {
+        reply(.confirmationResult(callback, .unknown), to: address)
+        return
+      }
+      post(
+        .confirmation(
+          .answer(callback, proceed: proceed, feedback: feedback, principal: principal(of: slot)), from: address),
+        to: shared.home(ofUserHash: hash))
+    case .cancel(let task, let user, let reason): cancel(slot, task: task, user: user, reason: reason)
+    case .ack(let message):
+      guard let hash = MessageIdentifier.userHash(of: message) else { return }
+      let user = connections[slot].identity?.user
+      post(.message(.acknowledge(message, user: user), from: .none), to: shared.home(ofUserHash: hash))
+    case .refresh(let token): refresh(slot, token)
+    case .unknown(let action): send(slot, .text(ActionDialect.unknownAction(action, now: nowWall)))
+    case .invalidJSON: send(slot, .text(ActionDialect.invalidJSON(now: nowWall)))
+    case .nothing: break
+    }
+  }
+
+  func principal(of slot: Int32) -> Principal {
+    connections[slot].identity?.principal ?? .anonymous
+  }
+
+  private func sendError(_ slot: Int32, _ message: String, _ key: ActionKey? = nil) {
+    send(slot, .text(ActionDialect.error(message, now: nowWall, key: key)))
+  }
+
+  private func subscribe(_ slot: Int32, _ named: ActionTopics) {
+    if let user = named.user { becomeUser(slot, user) }
+    if let channel = named.channel { subscribe(slot, channel: channel) }
+    if let task = named.task { subscribe(slot, task: task, as: .task, named) }
+    if let execution = named.execution { subscribe(slot, task: execution, as: .execution, named) }
+  }
+
+  /// With authentication on a connection is its token's user's; with it off it may name one (contract §2.3).
+  private func becomeUser(_ slot: Int32, _ text: String) {
+    guard let identity = connections[slot].identity, let user = UserIdentifier(validating: text) else {
+      return sendError(slot, "forbidden", .user(text))
+    }
+    if shared.configuration.isAuthenticationRequired {
+      guard identity.principal.subject == user else { return sendError(slot, "forbidden", .user(text)) }
+      send(slot, .text(ActionDialect.subscriptionConfirmed(.user(text))))
+      return
+    }
+    send(slot, .text(ActionDialect.subscriptionConfirmed(.user(text))))
+    guard identity.user != user else { return }
+    if let former = identity.user {
+      _ = topics.unsubscribe(from: .user(former), listHead: &connections[slot].subscriptionHead)
+    } else {
+      _ = topics.unsubscribe(from: .unnamed, listHead: &connections[slot].subscriptionHead)
+    }
+    identity.user = user
+    enter(slot, .user(user))
+  }
+
+  /// Puts a connection among a user's, or among those without a name, and has it asked what is pending.
+  func enter(_ slot: Int32, _ key: TopicKey) {
+    let audience: Audience = connections[slot].readsCompressed ? .nativeCompressed : .native
+    guard topics.subscribe(slot, to: key, audience: audience, listHead: &connections[slot].subscriptionHead) else {
+      return condemn(slot, .close(.tryAgainLater, "Too many subscriptions"))
+    }
+    let token = token(of: slot)
+    switch key {
+    case .user(let user):
+      if connections[slot].endpoint == .action {
+        post(
+          .confirmation(.resend(user, shard: index, token), from: .none), to: shared.home(of: user))
+      }
+      if shared.configuration.isSingleConnectionPerUser {
+        postToAll(
+          .closeUser(
+            user, except: (shard: index, connection: token), .replaced, reason: "Replaced by a newer connection",
+            from: .none))
+      }
+    case .unnamed: postToAll(.confirmation(.resend(nil, shard: index, token), from: .none))
+    case .everyone, .channel, .task: break
+    }
+  }
+
+  private func subscribe(_ slot: Int32, channel text: String) {
+    guard let channel = ChannelName(validating: text) else {
+      return sendError(slot, "the channel must be \(ChannelName.rule)", .channel(text))
+    }
+    let key = TopicKey.channel(channel)
+    if topics.audience(of: key, listHead: connections[slot].subscriptionHead) == nil {
+      guard mayAddSubscription(slot) else { return sendError(slot, "Too many subscriptions", .channel(text)) }
+      enter(slot, key)
+    }
+    send(slot, .text(ActionDialect.subscriptionConfirmed(.channel(text))))
+  }
+
+  private func mayAddSubscription(_ slot: Int32) -> Bool {
+    guard let identity = connections[slot].identity,
+      identity.subscriptionCount < SubscriptionLimits.perConnectionCountMax
+    else { return false }
+    identity.subscriptionCount += 1
+    return true
+  }
+
+  private func subscribe(_ slot: Int32, task text: String, as key: WatchRequest.Key, _ named: ActionTopics) {
+    let actionKey: ActionKey = key == .execution ? .execution(text) : .task(text)
+    guard let task = TaskIdentifier(validating: text) else { return sendError(slot, "Task not found", actionKey) }
+    guard mayAddSubscription(slot) else { return sendError(slot, "Too many subscriptions", actionKey) }
+    post(
+      .watch(
+        WatchRequest(
+          task: task, audience: connections[slot].readsCompressed ? .nativeCompressed : .native, key: key,
+          since: named.since, wait: named.wait, principal: principal(of: slot), shard: index,
+          connection: token(of: slot))), to: shared.home(of: task))
+  }
+
+  private func unsubscribe(_ slot: Int32, _ named: ActionTopics) {
+    if let text = named.user {
+      // With authentication on the connection stays its user's: that is who it is.
+      if !shared.configuration.isAuthenticationRequired, let identity = connections[slot].identity,
+        let user = UserIdentifier(validating: text), identity.user == user
+      {
+        _ = topics.unsubscribe(from: .user(user), listHead: &connections[slot].subscriptionHead)
+        identity.user = nil
+        enter(slot, .unnamed)
+      }
+      send(slot, .text(ActionDialect.unsubscribed(.user(text))))
+    }
+    if let text = named.channel {
+      if let channel = ChannelName(validating: text) { drop(slot, .channel(channel)) }
+      send(slot, .text(ActionDialect.unsubscribed(.channel(text))))
+    }
+    if let text = named.task {
+      if let task = TaskIdentifier(validating: text) { drop(slot, .task(task)) }
+      send(slot, .text(ActionDialect.unsubscribed(.task(text))))
+    }
+    if let text = named.execution {
+      if let task = TaskIdentifier(validating: text) { drop(slot, .task(task)) }
+      send(slot, .text(ActionDialect.unsubscribed(.execution(text))))
+    }
+  }
+
+  private func drop(_ slot: Int32, _ key: TopicKey) {
+    guard let audience = topics.unsubscribe(from: key, listHead: &connections[slot].subscriptionHead) else { return }
+    connections[slot].identity?.subscriptionCount -= 1
+    if case .task(let task) = key { post(.unwatch(task, audience, shard: index), to: shared.home(of: task)) }
+  }
+
+  private func cancel(_ slot: Int32, task text: String, user userText: String?, reason: JSONText?) {
+    let isOpen = !shared.configuration.isAuthenticationRequired
+    let user = userText.flatMap { UserIdentifier(validating: $0) }
+    guard let task = TaskIdentifier(validating: text) else {
+      guard isOpen else { return sendError(slot, "Task not found", .task(text)) }
+      // The seed relays whatever it is told.
+      let frame = SharedFrame.text(ActionDialect.taskCancelled(task: text, user: userText, now: nowWall))
+      if let user { postToAll(.relay(Relay(target: .user(user), frame: frame, from: .none))) }
+      return
+    }
+    post(
+      .task(
+        .cancel(task, user: user, reason: reason, principal: principal(of: slot), relayAlways: isOpen),
+        from: .socket(shard: index, token(of: slot), about: .task(text))), to: shared.home(of: task))
+  }
+
+  private func refresh(_ slot: Int32, _ token: String) {
+    guard let identity = connections[slot].identity else { return }
+    guard shared.configuration.isAuthenticationRequired else {
+      return sendError(slot, "Authentication failed")
+    }
+    do throws(Credentials.Failure) {
+      let bearer = try shared.credentials.user(Array(token.utf8).span, now: nowWall)
+      guard bearer.principal.subject == identity.principal.subject else {
+        return sendError(slot, "Authentication failed")
+      }
+      identity.principal = bearer.principal
+      identity.expiresAt = bearer.expiresAt
+      identity.expiryIsAnnounced = false
+      send(slot, .text(ActionDialect.refreshed(expiresAt: bearer.expiresAt)))
+      if connections[slot].phase == .open, !connections[slot].pingIsOut {
+        schedule(slot, in: shared.configuration.pingInterval.milliseconds)
+        boundByExpiry(slot)
+        file(slot)
+      }
+    } catch {
+      metrics.add(.authenticationFailures(error.label))
+      sendError(slot, "Authentication failed")
+    }
+  }
+}

@@ -1,0 +1,167 @@
+import GatewayDomain
+import Protocol
+
+/// The state of one event-loop thread: its connections, their subscriptions, and the tasks, confirmations and
+/// messages that have their home here. It carries; what is decided is decided in the domain and the dialects.
+///
+/// One thread only. The outside world enters as `Environment`.
+@safe final class Shard<Environment: GatewayEnvironment> {
+  let index: Int
+  let shared: GatewayShared
+  let environment: Environment
+  let metrics: ShardMetrics
+
+  // Connections.
+  let connections: Slab<Connection>
+  let outboundNodes = Slab<OutboundNode>(countMax: ShardLimits.outboundNodeCountMax) { OutboundNode() }
+  let frames = FramePool(countMax: ShardLimits.frameCountMax)
+  let topics = ShardTopics()
+  /// Who has been asked what: each pending confirmation goes to a connection once.
+  var asked: [CallbackIdentifier: Set<ConnectionToken>] = [:]
+  var flushList: [Int32] = []
+  var condemned: [Condemned] = []
+  /// Connections whose answer has come and that have more requests in their buffer.
+  var resumable: [ConnectionToken] = []
+  var fanOutStamp: UInt32 = 0
+  var wheel: TimerWheel
+  var due: [TimerWheel.Entry] = []
+
+  // Homes.
+  var taskDesk: TaskDesk
+  var confirmationDesk: ConfirmationDesk
+  var messageDesk: MessageDesk
+  var interests: [TaskIdentifier: TaskInterest] = [:]
+  var taskEffects: [TaskEffect] = []
+  var confirmationEffects: [ConfirmationEffect] = []
+  var waiters = AnswerWaiters()
+  var gatherings: [UInt64: Gathering] = [:]
+  var gatheringNumber: UInt64 = 0
+
+  // Mail.
+  var localMail: [ShardMessage] = []
+  var outboxes: [[ShardMessage]]
+  var mailbox: Mailbox<ShardMessage> { shared.mailboxes[index] }
+
+  // Scratch.
+  var ready: [ReadyEvent] = []
+  let receiveBuffer: UnsafeMutableRawBufferPointer
+  let sendBuffer: UnsafeMutableRawBufferPointer
+  var inflaters = InflaterPool()
+  var deflaters = DeflaterPool()
+
+  // The turn's clock.
+  var nowMilliseconds: Int64
+  var nowWall: Double
+  var monotonicSeconds: Double { Double(nowMilliseconds) / 1000 }
+  var moment: Moment { Moment(wall: nowWall, monotonic: monotonicSeconds) }
+
+  var isStopped = false
+  /// Milliseconds at which a listener that ran out of descriptors is tried again.
+  var acceptAgainAt: Int64 = .max
+  var statusRepeatAt: Int64 = .max
+
+  init(index: Int, shared: GatewayShared, environment: Environment) {
+    self.index = index
+    self.shared = shared
+    self.environment = environment
+    metrics = shared.metrics[index]
+    connections = Slab(countMax: ShardLimits.connectionCountMax) { Connection() }
+    nowMilliseconds = Int64(environment.monotonicNanoseconds() / 1_000_000)
+    nowWall = environment.wallSeconds()
+    wheel = TimerWheel(nowMilliseconds: nowMilliseconds)
+    outboxes = Array(repeating: [], count: shared.shardCount)
+    unsafe receiveBuffer = .allocate(byteCount: ShardLimits.receiveByteCount, alignment: 16)
+    unsafe sendBuffer = .allocate(byteCount: ShardLimits.sendByteCount, alignment: 16)
+    let configuration = shared.configuration
+    var settings = TaskDeskSettings()
+    settings.historyEventCountMax = configuration.historyEventCount
+    settings.historySecondsMax = configuration.historyTimeToLive.seconds
+    settings.cancelTimeout = configuration.cancelTimeout.seconds
+    settings.registersOnPublish = configuration.isRegisteringOnPublish
+    taskDesk = TaskDesk(settings: settings)
+    confirmationDesk = ConfirmationDesk()
+    messageDesk = MessageDesk()
+    if let interval = configuration.statusInterval { statusRepeatAt = nowMilliseconds + interval.milliseconds }
+  }
+
+  deinit {
+    unsafe receiveBuffer.deallocate()
+    unsafe sendBuffer.deallocate()
+  }
+
+  /// Sends mail; to itself too, so that everything that reaches a shard reaches it in one order.
+  func post(_ message: ShardMessage, to shard: Int) {
+    if shard == index { localMail.append(message) } else { outboxes[shard].append(message) }
+  }
+
+  func postToAll(_ message: ShardMessage) {
+    for shard in 0..<shared.shardCount { post(message, to: shard) }
+  }
+
+  /// The connection in a slot, if it is still the one that the token names.
+  func isCurrent(_ token: ConnectionToken) -> Bool {
+    token.slot >= 0 && Int(token.slot) < connections.placeCount
+      && connections[token.slot].generation == token.generation && connections[token.slot].phase != .free
+  }
+
+  func token(of slot: Int32) -> ConnectionToken {
+    ConnectionToken(slot: slot, generation: connections[slot].generation)
+  }
+}
+
+/// A connection that must go at the end of the turn, and how.
+struct Condemned {
+  enum Sentence {
+    /// The stream is dead.
+    case drop
+    /// Drop what is queued, say why, close.
+    case close(CloseCode, StaticString)
+  }
+  let token: ConnectionToken
+  let sentence: Sentence
+}
+
+/// Bounds of one shard, each with its reason.
+enum ShardLimits {
+  /// Slots; the descriptor limit bites long before.
+  static let connectionCountMax = 1_048_576
+  /// Frames queued for all connections: 12 bytes each.
+  static let outboundNodeCountMax = 8_388_608
+  static let frameCountMax = 1_048_576
+  /// One read: large enough that a burst of small frames takes one system call.
+  static let receiveByteCount = 65_536
+  /// Small frames are copied together up to this and leave in one call.
+  static let sendByteCount = 65_536
+  /// A frame from this size on is sent from where it lies.
+  static let directSendByteCountMin = 16_384
+  /// Reads of one connection in one turn, so that one that floods does not starve the others.
+  static let readsPerTurnMax = 4
+  /// Peers accepted in one turn.
+  static let acceptsPerTurnMax = 256
+  /// Rounds in which a turn settles mail to itself; the rest waits for the next turn.
+  static let roundsPerTurnMax = 16
+  /// Milliseconds a request may take to arrive, from its first byte (the handshake's time limit too).
+  static let requestMilliseconds: Int64 = 10_000
+  /// Milliseconds an idle keep-alive connection is kept.
+  static let keepAliveMilliseconds: Int64 = 75_000
+  /// Milliseconds that a peer has to answer our close frame, or to take what we still have for it.
+  static let closingMilliseconds: Int64 = 5_000
+  /// Milliseconds that an HTTP peer has to end its half after our last word.
+  static let lingerMilliseconds: Int64 = 1_000
+  /// Milliseconds in which a home must have answered: beyond the longest `wait`.
+  static let answerMilliseconds: Int64 = 330_000
+  /// Milliseconds without a turn after which a loop counts as stuck (`/livez`).
+  static let livenessMilliseconds: Int64 = 5_000
+  /// Milliseconds until a listener without descriptors is tried again.
+  static let acceptPauseMilliseconds: Int64 = 50
+  /// Bytes of further requests that are kept while one is being answered.
+  static let pipelinedByteCountMax = 65_536
+  /// Connections parked at once for a close with 1013, over all shards (contract §2).
+  static let parkedCountMax = 256
+  /// Payload bytes from which compression pays: 163 bytes cost 12 µs to save 42.
+  static let compressedByteCountMin = 256
+  /// Requests that wait for the answer to one confirmation or message.
+  static let waitersPerAnswerMax = 64
+  /// Seconds that a request may ask to be held (`wait`).
+  static let waitSecondsMax = 300.0
+}

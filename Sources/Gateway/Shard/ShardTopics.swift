@@ -1,0 +1,138 @@
+import GatewayDomain
+
+/// What a connection of this shard can be subscribed to.
+enum TopicKey: Hashable {
+  /// Every connection of the action dialect: broadcasts.
+  case everyone
+  /// With authentication off: connections of the action dialect that named no user.
+  case unnamed
+  case user(UserIdentifier)
+  case channel(ChannelName)
+  case task(TaskIdentifier)
+}
+
+/// A topic as this shard sees it: who of its connections listens.
+final class LocalTopic {
+  struct Watcher {
+    var slot: Int32
+    /// The connection's subscription node that stands for this entry.
+    var node: Int32
+    var audience: Audience
+  }
+
+  let key: TopicKey
+  var watchers: [Watcher] = []
+  /// The newest status of the execution dialect, for `--status-interval`.
+  var lastExecutionFrame: SharedFrame?
+
+  init(key: TopicKey) {
+    self.key = key
+  }
+}
+
+/// One entry of a connection's list of subscriptions.
+struct SubscriptionNode {
+  var topic: LocalTopic?
+  var watcherIndex: Int32 = 0
+  var next: Int32 = -1
+  /// How the client named it, for tasks and executions.
+  var named = WatchRequest.Key.task
+}
+
+/// Bounds of subscriptions.
+enum SubscriptionLimits {
+  /// Subscriptions of one connection: a page shows hundreds of tasks, not tens of thousands.
+  static let perConnectionCountMax = 4096
+  /// Subscriptions of one shard.
+  static let perShardCountMax = 4_194_304
+}
+
+/// The topics of a shard with their watchers, and each connection's list of them.
+///
+/// Both directions are indices, so that a connection's end costs its own subscriptions only.
+final class ShardTopics {
+  private var topics: [TopicKey: LocalTopic] = [:]
+  private let nodes = Slab<SubscriptionNode>(countMax: SubscriptionLimits.perShardCountMax) { SubscriptionNode() }
+
+  var subscriptionCount: Int { nodes.count }
+  var topicCount: Int { topics.count }
+
+  func topic(_ key: TopicKey) -> LocalTopic? { topics[key] }
+
+  func forEachTopic(_ body: (LocalTopic) -> Void) {
+    for topic in topics.values { body(topic) }
+  }
+
+  /// Adds a connection to a topic and to its own list. False at the shard's bound.
+  func subscribe(
+    _ slot: Int32, to key: TopicKey, audience: Audience, named: WatchRequest.Key = .task, listHead: inout Int32
+  ) -> Bool {
+    guard let index = nodes.take() else { return false }
+    let topic: LocalTopic
+    if let known = topics[key] {
+      topic = known
+    } else {
+      topic = LocalTopic(key: key)
+      topics[key] = topic
+    }
+    nodes[index].topic = topic
+    nodes[index].watcherIndex = Int32(topic.watchers.count)
+    nodes[index].named = named
+    nodes[index].next = listHead
+    listHead = index
+    topic.watchers.append(LocalTopic.Watcher(slot: slot, node: index, audience: audience))
+    return true
+  }
+
+  /// The audience with which a connection follows a topic; nil where it does not. Walks the connection's own list.
+  func audience(of key: TopicKey, listHead: Int32) -> Audience? {
+    var index = listHead
+    while index >= 0 {
+      if let topic = nodes[index].topic, topic.key == key {
+        return topic.watchers[Int(nodes[index].watcherIndex)].audience
+      }
+      index = nodes[index].next
+    }
+    return nil
+  }
+
+  /// Removes one topic from a connection's list. Nil where it was not there.
+  func unsubscribe(from key: TopicKey, listHead: inout Int32) -> Audience? {
+    var previous: Int32 = -1
+    var index = listHead
+    while index >= 0 {
+      let next = nodes[index].next
+      if let topic = nodes[index].topic, topic.key == key {
+        if previous < 0 { listHead = next } else { nodes[previous].next = next }
+        return detach(index, from: topic)
+      }
+      previous = index
+      index = next
+    }
+    return nil
+  }
+
+  /// Takes the first topic off a connection's list: called until the list is empty when the connection ends.
+  func unsubscribeFirst(listHead: inout Int32) -> (key: TopicKey, audience: Audience)? {
+    guard listHead >= 0 else { return nil }
+    let index = listHead
+    listHead = nodes[index].next
+    guard let topic = nodes[index].topic else { return nil }
+    return (topic.key, detach(index, from: topic))
+  }
+
+  private func detach(_ index: Int32, from topic: LocalTopic) -> Audience {
+    let place = Int(nodes[index].watcherIndex)
+    let audience = topic.watchers[place].audience
+    let last = topic.watchers.count - 1
+    if place != last {
+      topic.watchers[place] = topic.watchers[last]
+      nodes[topic.watchers[place].node].watcherIndex = Int32(place)
+    }
+    topic.watchers.removeLast()
+    if topic.watchers.isEmpty { topics[topic.key] = nil }
+    nodes[index].topic = nil
+    nodes.give(index)
+    return audience
+  }
+}

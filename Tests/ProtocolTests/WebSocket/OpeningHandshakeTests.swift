@@ -1,0 +1,162 @@
+import Protocol
+import Testing
+
+@Suite("RFC 6455 §4.2 opening handshake")
+struct OpeningHandshakeTests {
+  private static let valid = [
+    "GET /chat?token=x HTTP/1.1", "Host: server.example.com", "Upgrade: websocket", "Connection: Upgrade",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13",
+  ]
+
+  /// The valid handshake with the lines that begin with `prefix` replaced.
+  private static func request(_ prefix: String = "-", replacedBy lines: [String] = [], adding more: [String] = [])
+    -> String
+  {
+    let kept = valid.flatMap { $0.hasPrefix(prefix) ? lines : [$0] } + more
+    return kept.joined(separator: "\r\n") + "\r\n\r\n"
+  }
+
+  private struct Accepted {
+    var acceptKey: String
+    var subprotocols: [String]
+    var extensions: [String]
+    var handshake: OpeningHandshake
+  }
+
+  private func accept(_ text: String) throws -> Accepted {
+    let received = try ReceivedRequest(text)
+    let handshake = try OpeningHandshake(head: received.head, bytes: received.bytes.span)
+    return Accepted(
+      acceptKey: String(decoding: handshake.acceptKey, as: UTF8.self),
+      subprotocols: handshake.subprotocols.map { ProtocolTests.text(received.bytes, $0) },
+      extensions: handshake.extensions.map { ProtocolTests.text(received.bytes, $0) }, handshake: handshake)
+  }
+
+  private func refusal(_ text: String) throws -> OpeningHandshakeError? {
+    let received = try ReceivedRequest(text)
+    do throws(OpeningHandshakeError) {
+      _ = try OpeningHandshake(head: received.head, bytes: received.bytes.span)
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  private func isUpgrade(_ text: String) throws -> Bool {
+    let received = try ReceivedRequest(text)
+    return OpeningHandshake.isUpgrade(head: received.head, bytes: received.bytes.span)
+  }
+
+  @Test(arguments: [
+    ("dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+    ("x3JJHMbDL1EzLkh9GBhXDw==", "HSmrc0sMlYUkAGmm5OPpG2HaGWk="),
+    ("AQIDBAUGBwgJCgsMDQ4PEA==", "C/0nmHhBztSRGR1CwL6Tf4ZjwpY="),
+  ])
+  func `the accept key is the digest of the key and the GUID`(key: String, acceptKey: String) throws {
+    let accepted = try accept(Self.request("Sec-WebSocket-Key", replacedBy: ["Sec-WebSocket-Key: \(key)"]))
+    #expect(accepted.acceptKey == acceptKey)
+  }
+
+  @Test func `the answer switches protocols`() throws {
+    let handshake = try accept(Self.request()).handshake
+    var output: [UInt8] = []
+    handshake.appendResponse(subprotocol: nil, extensions: nil, into: &output)
+    #expect(
+      String(decoding: output, as: UTF8.self) == """
+        HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r
+        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n
+        """)
+    output = []
+    handshake.appendResponse(subprotocol: "signalbox.v1", extensions: "permessage-deflate\r\nX: y", into: &output)
+    #expect(
+      String(decoding: output, as: UTF8.self) == """
+        HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r
+        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: signalbox.v1\r
+        Sec-WebSocket-Extensions: permessage-deflate  X: y\r\n\r\n
+        """)
+  }
+
+  @Test func `offers are read from all fields in order`() throws {
+    let accepted = try accept(
+      Self.request(adding: [
+        "Sec-WebSocket-Protocol: signalbox.v1, bearer.eyJ.a-b_c.d",
+        "sec-websocket-extensions: permessage-deflate; a, x",
+        "sec-websocket-protocol: other", "Sec-WebSocket-Extensions: y",
+      ]))
+    #expect(accepted.subprotocols == ["signalbox.v1", "bearer.eyJ.a-b_c.d", "other"])
+    #expect(accepted.extensions == ["permessage-deflate; a, x", "y"])
+  }
+
+  @Test func `nothing offered is nothing`() throws {
+    let accepted = try accept(Self.request())
+    #expect(accepted.subprotocols.isEmpty && accepted.extensions.isEmpty)
+  }
+
+  @Test(arguments: ["Connection: keep-alive, UPGRADE", "connection:upgrade,x"])
+  func `upgrade may be one of several connection options`(line: String) throws {
+    #expect(try refusal(Self.request("Connection", replacedBy: [line])) == nil)
+  }
+
+  @Test(arguments: ["Upgrade: WebSocket", "upgrade: h2c, websocket"])
+  func `websocket may be one of several protocols, in either case`(line: String) throws {
+    #expect(try refusal(Self.request("Upgrade", replacedBy: [line])) == nil)
+  }
+
+  @Test func `a body of no bytes is no body`() throws {
+    #expect(try refusal(Self.request(adding: ["Content-Length: 0"])) == nil)
+  }
+
+  @Test(arguments: [
+    ("Upgrade", [], OpeningHandshakeError.notAnUpgrade), ("Upgrade", ["Upgrade: websockets"], .notAnUpgrade),
+    ("GET", ["GET / HTTP/1.0"], .notAnUpgrade), ("GET", ["POST / HTTP/1.1"], .methodIsNotGet),
+    ("GET", ["HEAD / HTTP/1.1"], .methodIsNotGet), ("Connection", [], .missingConnectionUpgrade),
+    ("Connection", ["Connection: close"], .missingConnectionUpgrade),
+    ("Host", ["Host: a", "Content-Length: 1"], .hasBody),
+    ("Host", ["Host: a", "Transfer-Encoding: chunked"], .hasBody), ("Sec-WebSocket-Version", [], .missingVersion),
+    ("Sec-WebSocket-Version", ["Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 13"], .repeatedVersion),
+    ("Sec-WebSocket-Version", ["Sec-WebSocket-Version: 8"], .unsupportedVersion),
+    ("Sec-WebSocket-Version", ["Sec-WebSocket-Version: 013"], .unsupportedVersion),
+    ("Sec-WebSocket-Version", ["Sec-WebSocket-Version: 13, 8"], .unsupportedVersion),
+    ("Sec-WebSocket-Version", ["Sec-WebSocket-Version:"], .unsupportedVersion), ("Sec-WebSocket-Key", [], .missingKey),
+    (
+      "Sec-WebSocket-Key",
+      ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="], .repeatedKey
+    ),
+    ("Sec-WebSocket-V", ["Sec-WebSocket-Version: 13", "Sec-WebSocket-Protocol: a b"], .invalidSubprotocol),
+    ("Sec-WebSocket-V", ["Sec-WebSocket-Version: 13", "Sec-WebSocket-Protocol: a, \"b\""], .invalidSubprotocol),
+  ])
+  func `an invalid handshake is refused with what is wrong`(
+    prefix: String, lines: [String], error: OpeningHandshakeError
+  ) throws {
+    #expect(try refusal(Self.request(prefix, replacedBy: lines)) == error)
+  }
+
+  @Test(arguments: [
+    "", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZ===", "dGhlIHNhbXBsZSBub25jZQAA",
+    "dGhlIHNhbXBsZSBub25jZQ===", "dGhlIHNhbXBsZSBub25j-Q==", "dGhlIHNhbXBsZSBub25 ZQ==", "dGhlIHNhbXBsZSBub25jZQAAAA==",
+    "====",
+  ])
+  func `a key that is not 16 bytes in base64 is refused`(key: String) throws {
+    #expect(
+      try refusal(Self.request("Sec-WebSocket-Key", replacedBy: ["Sec-WebSocket-Key: \(key)"])) == .invalidKey)
+  }
+
+  @Test func `a wrong version is told the right one with 426`() {
+    for error in [OpeningHandshakeError.unsupportedVersion, .notAnUpgrade] {
+      #expect(error.status == 426)
+      #expect(error.answerFields.contains { $0.name == "Sec-WebSocket-Version" && $0.value == "13" })
+      #expect(error.answerFields.contains { $0.name == "Upgrade" && $0.value == "websocket" })
+    }
+    #expect(OpeningHandshakeError.invalidKey.status == 400)
+    #expect(OpeningHandshakeError.invalidKey.answerFields.isEmpty)
+  }
+
+  @Test func `what asks for websocket is an upgrade, be it wrong`() throws {
+    #expect(try isUpgrade(Self.request()))
+    #expect(try isUpgrade(Self.request("Connection")))
+    #expect(try isUpgrade(Self.request("Sec-WebSocket-Key")))
+    #expect(try !isUpgrade(Self.request("Upgrade")))
+    #expect(try !isUpgrade(Self.request("Upgrade", replacedBy: ["Upgrade: h2c"])))
+    #expect(try !isUpgrade(Self.request("GET", replacedBy: ["GET / HTTP/1.0"])))
+  }
+}
