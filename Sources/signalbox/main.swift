@@ -1,3 +1,4 @@
 import Gateway
+import Glibc
 
-print(GatewayVersion.text)
+exit(Program.run(arguments: Array(CommandLine.arguments.dropFirst())))

@@ -182,6 +182,9 @@ class PageHandler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_GET(self):
+        if self.path == "/favicon.ico":  # browsers ask on their own, and would report a 404 as the page's problem
+            self.reply(200, "image/svg+xml", b'<svg xmlns="http://www.w3.org/2000/svg"/>')
+            return
         path = PAGES / self.path.split("?")[0].lstrip("/")
         if path.parent != PAGES or path.suffix not in self.TYPES or not path.exists():
             self.reply(404, "text/plain", b"")

@@ -41,10 +41,11 @@ import Synchronization
       unsafe node.next = seen
       let result = unsafe head.weakCompareExchange(
         expected: seen, desired: raw, successOrdering: .acquiringAndReleasing, failureOrdering: .relaxed)
-      if result.exchanged { break }
+      if unsafe result.exchanged { break }
       unsafe seen = unsafe result.original
     }
-    if unsafe (seen == nil) { signalbox_wake(wakeDescriptor) }
+    let wasEmpty = unsafe seen == nil
+    if wasEmpty { signalbox_wake(wakeDescriptor) }
   }
 
   /// Wakes the owner without mail.

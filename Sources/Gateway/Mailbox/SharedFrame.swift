@@ -22,7 +22,7 @@ package import Protocol
   }
 
   private static func copy(_ bytes: Span<UInt8>) -> UnsafeRawBufferPointer {
-    guard !bytes.isEmpty else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+    guard !bytes.isEmpty else { return unsafe UnsafeRawBufferPointer(start: nil, count: 0) }
     let target = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
     // SAFETY: the target has room for exactly the bytes copied.
     unsafe bytes.withUnsafeBytes { unsafe target.copyMemory(from: $0) }

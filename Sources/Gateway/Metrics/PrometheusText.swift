@@ -27,9 +27,9 @@ package struct GatewayFacts: Sendable, Equatable {
 }
 
 /// The answer of `GET /metrics`.
-package struct MetricsPage: Sendable, Equatable {
+package struct MetricsPage: Sendable {
   /// Value of `Content-Type`.
-  package var contentType: String
+  package var contentType: StaticString
   /// The exposition.
   package var body: [UInt8]
 }
@@ -53,7 +53,7 @@ package struct PrometheusText {
       }
     }
 
-    var contentType: String {
+    var contentType: StaticString {
       switch self {
       case .text: "text/plain; version=0.0.4; charset=utf-8"
       case .openMetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8"

@@ -61,8 +61,7 @@ extension Shard {
       exchange.startedAt = nowMilliseconds
       schedule(slot, in: ShardLimits.requestMilliseconds)
     }
-    let rest = exchange.inbound.span.extracting(exchange.consumed..<exchange.inbound.count)
-    guard try exchange.parser.parse(rest, into: &exchange.head) else { return false }
+    guard try parseHead(exchange) else { return false }
     let headByteCount = exchange.head.byteCount
     exchange.headBytes = Array(exchange.inbound[exchange.consumed..<(exchange.consumed + headByteCount)])
     exchange.consumed += headByteCount
@@ -71,9 +70,9 @@ extension Shard {
     exchange.keepsAlive = exchange.head.keepsAlive
     exchange.isHead = exchange.head.method == .head
     exchange.body.removeAll(keepingCapacity: exchange.body.capacity <= 65_536)
-    let isUpgrade = OpeningHandshake.isUpgrade(head: exchange.head, bytes: exchange.headBytes.span)
-    if isUpgrade, exchange.head.method == .get {
-      upgrade(slot, exchange, splitPath(exchange.headBytes.span.extracting(exchange.head.path)) ?? ["\u{0}"])
+    let headBytes = exchange.headBytes
+    if OpeningHandshake.isUpgrade(head: exchange.head, bytes: headBytes.span), exchange.head.method == .get {
+      upgrade(slot, exchange, splitPath(headBytes.span.extracting(exchange.head.path)) ?? ["\u{0}"])
       return false
     }
     let bodyByteCountMax =
@@ -92,14 +91,27 @@ extension Shard {
   }
 
   private func isEchoRequest(_ exchange: HTTPExchange) -> Bool {
-    splitPath(exchange.headBytes.span.extracting(exchange.head.path)) == ["echo"]
+    let headBytes = exchange.headBytes
+    return splitPath(headBytes.span.extracting(exchange.head.path)) == ["echo"]
+  }
+
+  private func parseHead(_ exchange: HTTPExchange) throws(HTTPError) -> Bool {
+    let inbound = exchange.inbound
+    return try exchange.parser.parse(
+      inbound.span.extracting(exchange.consumed..<inbound.count), into: &exchange.head)
+  }
+
+  /// The local copy of the array is only a reference: it is given up before the array changes.
+  private func decodeBody(_ exchange: HTTPExchange, _ decoder: inout BodyDecoder) throws(HTTPError) {
+    let inbound = exchange.inbound
+    exchange.consumed += try decoder.decode(
+      inbound.span.extracting(exchange.consumed..<inbound.count), into: &exchange.body)
   }
 
   /// False where the body has not arrived whole.
   private func readBody(_ slot: Int32, _ exchange: HTTPExchange) throws(HTTPError) -> Bool {
     guard var decoder = exchange.decoder.take() else { return false }
-    let rest = exchange.inbound.span.extracting(exchange.consumed..<exchange.inbound.count)
-    exchange.consumed += try decoder.decode(rest, into: &exchange.body)
+    try decodeBody(exchange, &decoder)
     let isFinished = decoder.isFinished
     exchange.decoder = decoder
     exchange.compact()
@@ -180,7 +192,8 @@ extension Shard {
 
   private func dispatch(_ slot: Int32, _ exchange: HTTPExchange) {
     let head = exchange.head
-    let bytes = exchange.headBytes.span
+    let headBytes = exchange.headBytes
+    let bytes = headBytes.span
     guard let segments = splitPath(bytes.extracting(head.path)) else {
       return respond(slot, problem: Problem(.badRequest, "the path is not valid percent-encoded UTF-8"))
     }
@@ -217,9 +230,10 @@ extension Shard {
     if call.isOpen { return answerOpen(slot, exchange, call) }
     var bearer = Credentials.Bearer(
       principal: shared.configuration.isPublisherOpen ? .admin(subject: nil) : .anonymous, expiresAt: .infinity)
-    if let token = bearerToken(exchange.head, exchange.headBytes.span) {
+    let headBytes = exchange.headBytes
+    if let token = bearerToken(exchange.head, headBytes.span) {
       do throws(Credentials.Failure) {
-        bearer = try shared.credentials.bearer(exchange.headBytes.span.extracting(token), now: nowWall)
+        bearer = try shared.credentials.bearer(headBytes.span.extracting(token), now: nowWall)
       } catch {
         metrics.add(.authenticationFailures(error.label))
         return respond(slot, problem: Problem(.unauthorized, "the credentials are not valid: \(error.text)"))
@@ -242,7 +256,8 @@ extension Shard {
   /// 415 where a body is there and says that it is something else.
   private func contentTypeProblem(_ exchange: HTTPExchange, _ call: RestCall) -> Problem? {
     guard exchange.head.method == .post, !exchange.body.isEmpty else { return nil }
-    let bytes = exchange.headBytes.span
+    let headBytes = exchange.headBytes
+    let bytes = headBytes.span
     guard let field = exchange.head.first("content-type", in: bytes) else { return nil }
     var end = field.lowerBound
     while end < field.upperBound, bytes[end] != UInt8(ascii: ";"), bytes[end] != UInt8(ascii: " ") { end += 1 }

@@ -12,9 +12,11 @@ extension Shard {
       callbackDefaultProceeds: configuration.callbackDefault == .proceed,
       freshTask: TaskIdentifier.random(using: &random))
     let query = exchange.head.query ?? 0..<0
+    let headBytes = exchange.headBytes
+    let body = exchange.body
     do throws(Problem) {
       let action = try decoder.decode(
-        call, body: exchange.body.span, query: exchange.headBytes.span.extracting(query))
+        call, body: body.span, query: headBytes.span.extracting(query))
       perform(slot, exchange, action, bearer)
     } catch {
       respond(slot, problem: error)
@@ -238,7 +240,8 @@ extension Shard {
   }
 
   private func answerMetrics(_ slot: Int32, _ exchange: HTTPExchange) {
-    let bytes = exchange.headBytes.span
+    let headBytes = exchange.headBytes
+    let bytes = headBytes.span
     let accept = exchange.head.first("accept", in: bytes).flatMap { String(validating: bytes.extracting($0)) }
     let page = PrometheusText.render(
       shards: shared.metrics, process: ProcessSample.current(),
@@ -248,8 +251,7 @@ extension Shard {
         droppedLogLineCount: shared.log.droppedLineCount, repeatedLogLineCount: shared.log.repeatedLineCount),
       accept: accept)
     respond(
-      slot, status: 200, contentType: nil, body: page.body,
-      extraFields: [(name: "Content-Type", value: page.contentType)])
+      slot, status: 200, contentType: page.contentType, body: page.body)
   }
 
   private func answerDashboard(_ slot: Int32, _ exchange: HTTPExchange, _ path: String) {
@@ -260,7 +262,8 @@ extension Shard {
     for field in DashboardAssets.headerFields {
       fields.append((name: field.name.description, value: field.value.description))
     }
-    let bytes = exchange.headBytes.span
+    let headBytes = exchange.headBytes
+    let bytes = headBytes.span
     if let known = exchange.head.first("if-none-match", in: bytes),
       HTTPGrammar.equals(asset.entityTag, bytes, known)
     {

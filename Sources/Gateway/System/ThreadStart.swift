@@ -16,7 +16,7 @@ package final class PosixThread {
     let status = unsafe pthread_create(
       &thread, nil,
       { raw in
-        guard let raw else { return nil }
+        guard let raw = unsafe raw else { return nil }
         unsafe Unmanaged<Start>.fromOpaque(raw).takeRetainedValue().body()
         return nil
       }, start)
@@ -28,6 +28,6 @@ package final class PosixThread {
 
   /// Waits for the thread's end.
   package func join() {
-    _ = unsafe pthread_join(thread, nil)
+    _ = pthread_join(thread, nil)
   }
 }

@@ -155,14 +155,19 @@ extension JSONWriter {
 extension JSONWriter {
   /// A string with its quotes: quotation mark, backslash and controls below 0x20 escaped (RFC 8259 §7), nothing else.
   package static func appendEscaped(_ string: String, into output: inout [UInt8]) {
+    let bytes = string.utf8.span
     output.append(UInt8(ascii: "\""))
-    for byte in string.utf8 {
+    // What needs no escape is copied in runs: nearly always the whole text in one.
+    var runStart = 0
+    for index in bytes.indices {
+      let byte = bytes[index]
       if byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
+        output.append(bytes.extracting(runStart..<index))
         appendEscaped(Unicode.Scalar(byte), into: &output)
-      } else {
-        output.append(byte)
+        runStart = index + 1
       }
     }
+    output.append(bytes.extracting(runStart..<bytes.count))
     output.append(UInt8(ascii: "\""))
   }
 

@@ -22,6 +22,23 @@ package struct TokenVerifier: Sendable {
   ///
   /// Nothing of the claims is read before the signature is verified.
   package func verify(_ token: Span<UInt8>, now: Double) throws(TokenError) -> TokenClaims {
+    let payload = try signedPayload(of: token)
+    let claims = try TokenClaims(parsing: payload.span)
+    try check(claims, now: now)
+    return claims
+  }
+
+  /// Whether some configured key signed the token, whatever it says.
+  package func isSigned(_ token: Span<UInt8>) -> Bool {
+    do throws(TokenError) {
+      _ = try signedPayload(of: token)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  private func signedPayload(of token: Span<UInt8>) throws(TokenError) -> [UInt8] {
     guard token.count <= Self.byteCountMax else { throw .malformed }
     guard let parts = Self.parts(of: token),
       let header = Base64URL.decode(token.extracting(parts.header)),
@@ -38,9 +55,7 @@ package struct TokenVerifier: Sendable {
       break
     }
     guard isVerified else { throw .signature }
-    let claims = try TokenClaims(parsing: payload.span)
-    try check(claims, now: now)
-    return claims
+    return payload
   }
 
   private func check(_ claims: TokenClaims, now: Double) throws(TokenError) {

@@ -1,0 +1,43 @@
+# What the README's commands call. `make` alone prints this list.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# The Swift toolchain: from PATH, else where its container images and our machines keep it.
+ifeq ($(shell command -v swift 2>/dev/null),)
+export PATH := /opt/swift/usr/bin:$(PATH)
+endif
+# A crash report of the test runner costs minutes of symbolication on a small machine; the exit status is enough.
+export SWIFT_BACKTRACE := enable=no
+
+SWIFT_JOBS ?= $(shell nproc)
+RELEASE := swift build -c release --static-swift-stdlib --product signalbox -j $(SWIFT_JOBS)
+
+.PHONY: help run build test lint tsan soak clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: build ## start the gateway with --dev and demo tasks that move; prints the addresses to open
+	@scripts/run-demo.sh
+
+build: ## build .build/release/signalbox, with the Swift runtime inside
+	@scripts/install-system-packages.sh build
+	$(RELEASE)
+
+test: build ## run everything: unit tests, end-to-end tests, Autobahn; installs what it needs (15 minutes on 2 cores)
+	@scripts/test.sh
+
+lint: ## check the formatting of every Swift file
+	swift format lint --strict --parallel --recursive Package.swift Sources Tests
+
+tsan: ## run unit tests and a live load under the thread sanitizer
+	@scripts/install-system-packages.sh build test
+	@scripts/tsan.sh
+
+soak: build ## run all 517 Autobahn cases
+	@scripts/install-system-packages.sh test
+	python3 Tests/ConformanceTests/autobahn/run.py --all
+
+clean: ## remove everything that was built or installed inside the project
+	rm -rf .build .venv .tools reports
