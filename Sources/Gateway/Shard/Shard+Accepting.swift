@@ -14,7 +14,9 @@ extension Shard {
         // The reserve descriptor lets a waiting peer see a closed connection rather than nothing at all. Where even
         // that fails the listener rests a moment: a level-triggered listener would spin.
         var discarded = 0
-        while discarded < ShardLimits.acceptsPerTurnMax, environment.acceptAndDiscard(isInternal: isInternal) { discarded += 1 }
+        while discarded < ShardLimits.acceptsPerTurnMax, environment.acceptAndDiscard(isInternal: isInternal) {
+          discarded += 1
+        }
         metrics.add(.handshakesRejected(.descriptorLimit), discarded)
         restAccepting()
         return

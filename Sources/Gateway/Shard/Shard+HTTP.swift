@@ -9,8 +9,9 @@ extension Shard {
     guard let exchange = connections[slot].exchange else { return }
     // SAFETY: byteCount is within the buffer, which nothing else touches during this call.
     unsafe exchange.inbound.append(
-      Span(_unsafeElements: UnsafeBufferPointer(
-        rebasing: UnsafeRawBufferPointer(receiveBuffer).assumingMemoryBound(to: UInt8.self)[..<byteCount])))
+      Span(
+        _unsafeElements: UnsafeBufferPointer(
+          rebasing: UnsafeRawBufferPointer(receiveBuffer).assumingMemoryBound(to: UInt8.self)[..<byteCount])))
     if case .awaitingAnswer = exchange.state {
       if exchange.inbound.count - exchange.consumed > ShardLimits.pipelinedByteCountMax { pauseReading(slot) }
       return
@@ -39,6 +40,11 @@ extension Shard {
     let token = token(of: slot)
     do throws(HTTPError) {
       while isCurrent(token), connections[slot].phase == .http {
+        // Pipelined requests cost bytes, their answers kilobytes: who does not read them gets no more.
+        if Int(connections[slot].pendingByteCount) > shared.configuration.sendBufferByteCount {
+          exchange.isHeldBack = true
+          return pauseReading(slot)
+        }
         switch exchange.state {
         case .awaitingAnswer: return
         case .readingHead: guard try readHead(slot, exchange) else { return }

@@ -111,7 +111,9 @@ extension Shard {
   private func deliver(_ event: TaskEvent, after snapshot: TaskSnapshot) {
     guard let interest = interests[event.task], interest.total > 0 else { return }
     let native = frame(for: .native, .nativeCompressed, interest) { ActionDialect.event(event, skipped: 0) }
-    let task = frame(for: .task, .taskCompressed, interest) { TaskDialect.event(event, after: snapshot, now: event.occurredAt) }
+    let task = frame(for: .task, .taskCompressed, interest) {
+      TaskDialect.event(event, after: snapshot, now: event.occurredAt)
+    }
     let execution = frame(for: .execution, .executionCompressed, interest) {
       ExecutionDialect.status(snapshot, now: event.occurredAt)
     }
@@ -160,7 +162,8 @@ extension Shard {
     postToAll(
       .relay(
         Relay(
-          target: .watchers(request.task, and: request.user, andUnnamed: !shared.configuration.isAuthenticationRequired),
+          target: .watchers(
+            request.task, and: request.user, andUnnamed: !shared.configuration.isAuthenticationRequired),
           frame: frame, from: .none)))
   }
 

@@ -168,6 +168,9 @@ extension Shard {
         condemn(slot, .drop)
       }
     case .open where connections[slot].endpoint == .echo: resumeReading(slot)
+    case .http where connections[slot].exchange?.isHeldBack == true:
+      connections[slot].exchange?.isHeldBack = false
+      resumable.append(token(of: slot))
     case .open, .http, .closing, .free: break
     }
   }
@@ -186,7 +189,8 @@ extension Shard {
       outboundNodes[keptHead].next = -1
       connections[slot].outboundTail = keptHead
       let byteCount = unsafe frames.bytes(
-        outboundNodes[keptHead].frame, compressed: outboundNodes[keptHead].isCompressed).count
+        outboundNodes[keptHead].frame, compressed: outboundNodes[keptHead].isCompressed
+      ).count
       connections[slot].pendingByteCount = Int32(clamping: byteCount) - connections[slot].headByteOffset
     } else {
       connections[slot].outboundHead = -1

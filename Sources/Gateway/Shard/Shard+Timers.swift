@@ -109,7 +109,8 @@ extension Shard {
       identity.expiryIsAnnounced = true
       send(slot, .text(ActionDialect.tokenExpiring(expiresAt: identity.expiresAt)))
     }
-    let next = identity.expiryIsAnnounced || !connections[slot].speaksNative
+    let next =
+      identity.expiryIsAnnounced || !connections[slot].speaksNative
       ? left : max(left - TokenLifetime.announcedSeconds, 0)
     let due = nowMilliseconds + Int64(max(next, 0) * 1000) + 1
     // A ping that is out keeps its deadline: it is what tells a late answer from none.
