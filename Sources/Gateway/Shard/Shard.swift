@@ -51,6 +51,7 @@ import Protocol
   let sendBuffer: UnsafeMutableRawBufferPointer
   var inflaters = InflaterPool()
   var deflaters = DeflaterPool()
+  var dateCache = HTTPDateCache()
 
   // The turn's clock.
   var nowMilliseconds: Int64
