@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -160,4 +161,12 @@ int signalbox_wait_signal(void) {
   while (sigwait(&signals, &number) != 0) {
   }
   return number;
+}
+
+int signalbox_wait_signal_for(int milliseconds) {
+  sigset_t signals;
+  struct timespec patience = {.tv_sec = milliseconds / 1000, .tv_nsec = (long)(milliseconds % 1000) * 1000000};
+  fill_signals(&signals);
+  int number = sigtimedwait(&signals, NULL, &patience);
+  return number > 0 ? number : 0;
 }

@@ -53,3 +53,5 @@ int signalbox_set_descriptor_limit(uint64_t soft, uint64_t hard);
 void signalbox_block_signals(void);
 /// Waits for one of the three.
 int signalbox_wait_signal(void);
+/// Waits so long at most; 0 where none came.
+int signalbox_wait_signal_for(int milliseconds);

@@ -27,6 +27,8 @@ final class HTTPExchange {
   var operation: OperationLabel?
   var keepsAlive = true
   var isHead = false
+  /// The peer does not read its answers: further requests wait until those have left.
+  var isHeldBack = false
   /// The peer ended its half: answer what is pending, then close.
   var peerEnded = false
   /// Milliseconds of the shard's clock, for the request's duration.

@@ -89,12 +89,14 @@ package final class GatewayServer {
     shared.isDraining.store(true, ordering: .relaxed)
     for mailbox in shared.mailboxes { mailbox.post([.drain]) }
     let patience = configuration.drainTimeout.milliseconds
-    let secondSignal = Atomic<Bool>(false)
-    _ = secondSignal
     var waited: Int64 = 0
     while waited < patience, shared.activeConnections.load(ordering: .relaxed) > 0 {
-      usleep(UInt32(DrainLimits.pollMilliseconds * 1000))
-      waited += DrainLimits.pollMilliseconds
+      let signal = signalbox_wait_signal_for(DrainLimits.pollMilliseconds)
+      if signal != 0, signal != SIGHUP {
+        log.log(.warning, "drain cut short", ["reason": "a second signal"])
+        break
+      }
+      waited += Int64(DrainLimits.pollMilliseconds)
     }
     for mailbox in shared.mailboxes { mailbox.post([.stop]) }
     for thread in threads { thread.join() }
@@ -103,7 +105,7 @@ package final class GatewayServer {
 
 enum DrainLimits {
   /// Milliseconds between two looks at whether everybody has gone.
-  static let pollMilliseconds: Int64 = 10
+  static let pollMilliseconds: Int32 = 10
 }
 
 /// A value that one thread made and another one owns from then on.

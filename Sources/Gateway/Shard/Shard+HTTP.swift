@@ -40,6 +40,11 @@ extension Shard {
     let token = token(of: slot)
     do throws(HTTPError) {
       while isCurrent(token), connections[slot].phase == .http {
+        // Pipelined requests cost bytes, their answers kilobytes: who does not read them gets no more.
+        if Int(connections[slot].pendingByteCount) > shared.configuration.sendBufferByteCount {
+          exchange.isHeldBack = true
+          return pauseReading(slot)
+        }
         switch exchange.state {
         case .awaitingAnswer: return
         case .readingHead: guard try readHead(slot, exchange) else { return }
@@ -162,7 +167,7 @@ extension Shard {
     response.reserveCapacity(body.count + 256)
     ResponseHead.append(
       status: status, contentType: contentType, extraFields: extraFields, bodyByteCount: body.count,
-      keepsAlive: exchange.keepsAlive, into: &response)
+      keepsAlive: exchange.keepsAlive, date: dateCache.text(unixSeconds: Int(nowWall)), into: &response)
     if !exchange.isHead, status != 304 { response.append(contentsOf: body) }
     send(slot, .raw(response))
     metrics.add(.httpRequests(StatusLabel(status: status)))

@@ -168,6 +168,9 @@ extension Shard {
         condemn(slot, .drop)
       }
     case .open where connections[slot].endpoint == .echo: resumeReading(slot)
+    case .http where connections[slot].exchange?.isHeldBack == true:
+      connections[slot].exchange?.isHeldBack = false
+      resumable.append(token(of: slot))
     case .open, .http, .closing, .free: break
     }
   }
