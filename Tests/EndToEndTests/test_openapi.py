@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 import pytest
@@ -123,7 +124,8 @@ def publisher(gateway: GatewayProcess) -> Described:
 
 @pytest.fixture
 def alice(gateway: GatewayProcess) -> Iterator[Watcher]:
-    with Watcher(f"{gateway.websocket_url}/ws?token={token('alice')}", subprotocols=["signalbox.v1"]) as watcher:
+    lasting = token("alice", exp=int(time.time()) + 3600)
+    with Watcher(f"{gateway.websocket_url}/ws?token={lasting}", subprotocols=["signalbox.v1"]) as watcher:
         assert watcher.next()["type"] == "welcome"
         yield watcher
 
@@ -231,6 +233,7 @@ def created(publisher: Described, task_id: str, **members: Any) -> Dict[str, Any
 def test_operation(publisher: Described) -> None:
     for path in ("/livez", "/readyz", "/healthz", "/api/v1/status", "/metrics"):
         assert publisher.get(path).status == 200
+    assert publisher.get("/ui").headers["location"] == "/ui/"
     assert publisher.get("/metrics", headers={"Accept": "application/openmetrics-text"}).status == 200
     page = publisher.get("/ui/")
     assert page.status == 200
