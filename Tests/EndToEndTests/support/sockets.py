@@ -25,7 +25,7 @@ class Watcher:
         origin: Optional[str] = None,
         compression: Optional[str] = "deflate",
     ) -> None:
-        self.connection: ClientConnection = connect(
+        self._opening = connect(
             url,
             subprotocols=[Subprotocol(each) for each in subprotocols] if subprotocols else None,
             additional_headers=dict(headers or {}),
@@ -37,6 +37,7 @@ class Watcher:
             max_size=None,
             proxy=None,
         )
+        self.connection: ClientConnection = self._opening.__enter__()
 
     def __enter__(self) -> "Watcher":
         return self
