@@ -104,6 +104,8 @@ extension Shard {
         problem: Problem(.rateLimited, "too many connections from one address or user"), label: .rate)
     } else if refusal == nil, shared.census.isUsed {
       connections[slot].isInCensus = true
+      connections[slot].identity = ConnectionIdentity(
+        principal: bearer.principal, expiresAt: bearer.expiresAt, openedAt: nowWall)
       connections[slot].peer = clientAddress(slot, head, bytes.span)
     }
     var task: TaskIdentifier?
@@ -238,7 +240,8 @@ extension Shard {
     connections[slot].session = WebSocketSession(
       messageByteCountMax: isEcho ? EchoLimits.messageByteCountMax : shared.configuration.maxMessageByteCount,
       deflate: deflate)
-    metrics.socketOpened(connections[slot].endpoint)
+    // Beyond the cap a connection is only told so: it counts as refused, not as opened.
+    if connections[slot].isCounted { metrics.socketOpened(connections[slot].endpoint) }
     schedule(slot, in: shared.configuration.pingInterval.milliseconds)
   }
 
