@@ -8,7 +8,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 import pytest
@@ -124,8 +123,7 @@ def publisher(gateway: GatewayProcess) -> Described:
 
 @pytest.fixture
 def alice(gateway: GatewayProcess) -> Iterator[Watcher]:
-    lasting = token("alice", exp=int(time.time()) + 3600)
-    with Watcher(f"{gateway.websocket_url}/ws?token={lasting}", subprotocols=["signalbox.v1"]) as watcher:
+    with Watcher(f"{gateway.websocket_url}/ws?token={token('alice')}", subprotocols=["signalbox.v1"]) as watcher:
         assert watcher.next()["type"] == "welcome"
         yield watcher
 
