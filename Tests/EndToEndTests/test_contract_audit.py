@@ -33,9 +33,8 @@ def octets(secret: bytes) -> str:
 
 
 def test_a_minted_token_is_what_other_libraries_read() -> None:
-    result = run_to_end(
-        *("token", "--sub", "用户 1", "--role", "publisher", "--tasks", "a,b*", "--expires-in", "60", "--secret", "short")
-    )
+    claims_flags = ("--sub", "用户 1", "--role", "publisher", "--tasks", "a,b*", "--expires-in", "60")
+    result = run_to_end("token", *claims_flags, "--secret", "short")
     assert result.returncode == 0 and result.stdout.count("\n") == 1, result
     claims = jwt.decode(result.stdout.strip(), "short", algorithms=["HS256"])
     assert claims["sub"] == "用户 1" and claims["role"] == "publisher" and claims["tasks"] == ["a", "b*"]
