@@ -146,6 +146,9 @@ extension Shard {
       close(slot, refusal.code, refusal.reason)
     } else {
       opened(slot, task, bearer)
+      // After the greeting, which comes first even where the token is about to expire.
+      boundByExpiry(slot)
+      file(slot)
     }
     continueWithFrames(slot, exchange)
   }
@@ -244,8 +247,6 @@ extension Shard {
 
   /// The connection is open and may be: it enters its topics.
   private func opened(_ slot: Int32, _ task: TaskIdentifier?, _ bearer: Credentials.Bearer) {
-    boundByExpiry(slot)
-    file(slot)
     let endpoint = connections[slot].endpoint
     switch endpoint {
     case .echo: break
