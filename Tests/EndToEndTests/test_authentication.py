@@ -265,6 +265,10 @@ class TestExpiry:
                     watcher.next(max(0.1, expires_at + 1.5 - time.time()))
             watcher.everything_so_far()
 
+    def test_the_greeting_comes_before_the_warning(self, gateway: GatewayProcess, watch: Any) -> None:
+        watcher = watch(f"/ws?token={token(exp=int(time.time()) + 30)}", subprotocols=["signalbox.v1"])
+        assert [watcher.next()["type"] for _ in range(2)] == ["welcome", "token_expiring"]
+
 
 class TestOrigin:
     def status(self, gateway: GatewayProcess, origin: str) -> int:
