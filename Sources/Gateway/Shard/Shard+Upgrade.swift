@@ -244,8 +244,6 @@ extension Shard {
 
   /// The connection is open and may be: it enters its topics.
   private func opened(_ slot: Int32, _ task: TaskIdentifier?, _ bearer: Credentials.Bearer) {
-    boundByExpiry(slot)
-    file(slot)
     let endpoint = connections[slot].endpoint
     switch endpoint {
     case .echo: break
@@ -280,6 +278,9 @@ extension Shard {
       connections[slot].identity?.user = user
       enter(slot, .user(user))
     }
+    // Last: what it may say comes after the welcome.
+    boundByExpiry(slot)
+    file(slot)
   }
 
   private func connectionName(_ slot: Int32) -> String {
