@@ -146,6 +146,9 @@ extension Shard {
       close(slot, refusal.code, refusal.reason)
     } else {
       opened(slot, task, bearer)
+      // After the greeting, which comes first even where the token is about to expire.
+      boundByExpiry(slot)
+      file(slot)
     }
     continueWithFrames(slot, exchange)
   }
