@@ -281,9 +281,6 @@ extension Shard {
       connections[slot].identity?.user = user
       enter(slot, .user(user))
     }
-    // Last: what it may say comes after the welcome.
-    boundByExpiry(slot)
-    file(slot)
   }
 
   private func connectionName(_ slot: Int32) -> String {
