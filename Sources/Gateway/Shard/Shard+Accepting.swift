@@ -86,6 +86,7 @@ extension Shard {
     connections[slot].speaksNative = false
     connections[slot].namedUser = false
     connections[slot].pingIsOut = false
+    connections[slot].lags = false
     connections[slot].isCondemned = false
     connections[slot].endsStream = false
     connections[slot].lingers = false
@@ -116,10 +117,10 @@ extension Shard {
     for entry in list where isCurrent(entry.token) {
       switch entry.sentence {
       case .drop: release(entry.token.slot)
-      case .close(let code, let reason):
+      case .slowConsumer, .tooManySubscriptions:
         connections[entry.token.slot].isCondemned = false
         dropQueue(entry.token.slot, keepingHead: true)
-        close(entry.token.slot, code, reason.description)
+        close(entry.token.slot, .tryAgainLater, entry.sentence.reason)
       }
     }
     flushConnections()

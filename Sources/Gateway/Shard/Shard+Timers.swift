@@ -131,11 +131,10 @@ extension Shard {
     }
     statusRepeatAt = nowMilliseconds + interval
     topics.forEachTopic { topic in
-      guard let frame = topic.lastExecutionFrame, let index = frames.admit(frame) else { return }
-      for watcher in topic.watchers where watcher.audience == .execution || watcher.audience == .executionCompressed {
-        enqueue(watcher.slot, index)
-      }
-      frames.settle(index)
+      guard case .task(let task) = topic.key,
+        topic.watchers.contains(where: { $0.audience == .execution || $0.audience == .executionCompressed })
+      else { return }
+      post(.repeatStatus(task, shard: index), to: shared.home(of: task))
     }
   }
 }
