@@ -137,8 +137,8 @@ class TestTokens:
 
         def refused(**claims: Any) -> bool:
             with Watcher(f"{gateway.websocket_url}/ws?token={token(**claims)}") as watcher:
-                watcher.send({"action": "ping"})
                 try:
+                    watcher.send({"action": "ping"})
                     return watcher.next()["type"] != "pong"
                 except Exception:
                     return True

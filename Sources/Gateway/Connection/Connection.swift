@@ -65,8 +65,6 @@ struct Connection: ~Copyable {
   var endsStream = false
   /// In phase `flushing`: we have said that nothing follows, and read on until the peer ends too.
   var lingers = false
-  /// Has been asked a confirmation, so the shard's list of those must be searched when it ends.
-  var wasAsked = false
   /// We closed, rather than the peer.
   var closedByUs = false
   var closeCode: UInt16 = 1006
@@ -106,6 +104,10 @@ final class ConnectionIdentity {
   var user: UserIdentifier?
   /// Which tasks a not yet answered subscribe is for; bounded by `SubscriptionLimits`.
   var subscriptionCount = 0
+  /// The pending confirmations that this connection has been asked.
+  var asked: Set<CallbackIdentifier> = []
+  /// Users it has named, with authentication off.
+  var namedUserCount = 0
   /// The task of the task and execution dialects.
   var task: TaskIdentifier?
   let openedAt: Double

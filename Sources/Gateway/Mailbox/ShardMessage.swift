@@ -26,7 +26,7 @@ enum Audience: Int, Sendable, CaseIterable {
 
 /// A connection that wants to follow a task.
 struct WatchRequest: Sendable {
-  enum Key: Sendable, Equatable {
+  enum Key: Sendable, Hashable {
     case taskDialect
     case executionDialect
     /// The action dialect, named by `task_id`.

@@ -8,8 +8,8 @@ enum PendingAnswer: Sendable {
   /// 200, or 201 when it was made now.
   case task
   case execution
-  /// 201, with what it was created with.
-  case createdExecution(ExecutionBody)
+  /// 201.
+  case createdExecution
   case events
   case page
   /// 202 `cancel_requested: true`.

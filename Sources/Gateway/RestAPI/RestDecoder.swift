@@ -4,7 +4,6 @@ import Protocol
 /// What a request of the HTTP API comes to, decoded: the shard carries it out.
 enum RestAction {
   case task(TaskCommand, home: TaskIdentifier, PendingAnswer)
-  case createExecution(TaskRegistration, ExecutionBody)
   case list(TaskListQuery)
   case confirmation(ConfirmationCommand, userHash: UInt16)
   case sendMessage(UserIdentifier, body: JSONText, requiresAcknowledgement: Bool, waitSeconds: Double)
@@ -67,7 +66,9 @@ struct RestDecoder {
       let execution = try RequestBodies.execution(body)
       var registration = TaskRegistration(identifier: freshTask)
       registration.kind = "execution"
-      return .createExecution(registration, execution)
+      registration.metadata = execution.metadata
+      return .task(
+        .register(registration, principal: principal), home: registration.identifier, .createdExecution)
     case .openConfirmation:
       let request = try RequestBodies.confirmation(
         body, timeoutSeconds: callbackTimeoutSeconds, defaultProceed: callbackDefaultProceeds)
@@ -92,7 +93,7 @@ struct RestDecoder {
     case .closeUser(let user): return .closeUser(user)
     case .publish: return .publish(Self.lines(of: body))
     case .tickets: return .ticket(try RequestBodies.ticket(body))
-    case .livez, .readyz, .metrics, .status, .openAPI, .dashboard, .echo:
+    case .livez, .readyz, .metrics, .status, .openAPI, .dashboard, .dashboardRedirect, .echo:
       throw Problem(.internalError, "this call has no action")
     }
   }

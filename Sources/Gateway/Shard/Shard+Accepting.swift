@@ -66,8 +66,9 @@ extension Shard {
       shared.census.leave(address: connections[slot].peer, user: connections[slot].identity?.principal.subject)
     }
     if connections[slot].isParked { shared.parkedConnections.subtract(1, ordering: .relaxed) }
-    if connections[slot].wasAsked {
-      for (callback, tokens) in asked where tokens.contains(token) { asked[callback]?.remove(token) }
+    for callback in connections[slot].identity?.asked ?? [] {
+      asked[callback]?.remove(token)
+      if asked[callback]?.isEmpty == true { asked[callback] = nil }
     }
     environment.close(connections[slot].descriptor)
     connections[slot].phase = .free
@@ -88,7 +89,6 @@ extension Shard {
     connections[slot].isCondemned = false
     connections[slot].endsStream = false
     connections[slot].lingers = false
-    connections[slot].wasAsked = false
     connections[slot].closedByUs = false
     connections[slot].closeCode = 1006
     connections[slot].deadline = .max

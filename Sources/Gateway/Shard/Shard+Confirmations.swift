@@ -62,7 +62,10 @@ extension Shard {
   }
 
   private func question(_ confirmation: Confirmation) -> SharedFrame {
-    .text(ActionDialect.taskStepResult(confirmation))
+    if let known = questions[confirmation.identifier] { return known }
+    let frame = SharedFrame.text(ActionDialect.taskStepResult(confirmation))
+    questions[confirmation.identifier] = frame
+    return frame
   }
 
   func carryConfirmationEffects() {
@@ -78,6 +81,7 @@ extension Shard {
       case .resolved(let confirmation):
         if let outcome = ConfirmationOutcomeLabel(confirmation.status) { metrics.add(.confirmations(outcome)) }
         metrics.observe(.confirmationWait, nowWall - confirmation.createdAt)
+        questions[confirmation.identifier] = nil
         let frame = SharedFrame.text(ActionDialect.confirmationResolved(confirmation))
         postToAll(.settled(confirmation.identifier, frame: frame))
         for waiter in waiters.take(confirmation.identifier.text) {

@@ -101,13 +101,15 @@ extension Shard {
     guard connections[slot].phase == .open, asked[callback, default: []].insert(token(of: slot)).inserted else {
       return
     }
-    connections[slot].wasAsked = true
+    connections[slot].identity?.asked.insert(callback)
     enqueue(slot, frame)
   }
 
   /// Tells the outcome to those who were asked and know the message.
   func receiveOutcome(_ callback: CallbackIdentifier, _ frame: SharedFrame) {
-    guard let tokens = asked.removeValue(forKey: callback), let index = frames.admit(frame) else { return }
+    guard let tokens = asked.removeValue(forKey: callback) else { return }
+    for token in tokens where isCurrent(token) { connections[token.slot].identity?.asked.remove(callback) }
+    guard let index = frames.admit(frame) else { return }
     for token in tokens where isCurrent(token) && connections[token.slot].speaksNative {
       enqueue(token.slot, index)
     }

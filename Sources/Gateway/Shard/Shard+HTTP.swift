@@ -167,7 +167,7 @@ extension Shard {
     response.reserveCapacity(body.count + 256)
     ResponseHead.append(
       status: status, contentType: contentType, extraFields: extraFields, bodyByteCount: body.count,
-      keepsAlive: exchange.keepsAlive, into: &response)
+      keepsAlive: exchange.keepsAlive, date: dateCache.text(unixSeconds: Int(nowWall)), into: &response)
     if !exchange.isHead, status != 304 { response.append(contentsOf: body) }
     send(slot, .raw(response))
     metrics.add(.httpRequests(StatusLabel(status: status)))

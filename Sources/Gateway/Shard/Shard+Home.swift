@@ -202,21 +202,37 @@ extension Shard {
         open(request, confirmed(request, decision), isLast: false)
       case .replay(let events, _, _):
         metrics.add(.resumes(.recovered))
-        let replay = events.map { SharedFrame.text(ActionDialect.event($0)) }
+        let replay = events.map { event in openings.event(event) { .text(ActionDialect.event(event)) } }
         open(request, confirmed(request, decision) + replay, isLast: false)
       }
     }
   }
 
   private func openingFrames(_ key: WatchRequest.Key, _ snapshot: TaskSnapshot) -> [SharedFrame] {
-    if key == .executionDialect { return [.text(ExecutionDialect.status(snapshot, now: nowWall))] }
+    if key == .executionDialect {
+      return [
+        openings.snapshot(snapshot, for: key) { .text(ExecutionDialect.status(snapshot, now: nowWall)) }
+      ]
+    }
     var frames = [SharedFrame.text(TaskDialect.connected(snapshot, now: nowWall))]
-    if let terminal = TaskDialect.terminal(snapshot, now: nowWall) { frames.append(.text(terminal)) }
+    if snapshot.status.isTerminal {
+      frames.append(
+        openings.snapshot(snapshot, for: key) {
+          .text(TaskDialect.terminal(snapshot, now: nowWall) ?? [])
+        })
+    }
     return frames
   }
 
   private func confirmed(_ request: WatchRequest, _ decision: ResumeDecision) -> [SharedFrame] {
     let key: ActionKey = request.key == .execution ? .execution(request.task.text) : .task(request.task.text)
+    if case .snapshot(let snapshot) = decision {
+      return [
+        openings.snapshot(snapshot, for: request.key) {
+          .text(ActionDialect.subscriptionConfirmed(key, decision) ?? [])
+        }
+      ]
+    }
     return ActionDialect.subscriptionConfirmed(key, decision).map { [.text($0)] } ?? []
   }
 

@@ -20,6 +20,11 @@ extension Shard {
 
   func expireTimers() {
     due.removeAll(keepingCapacity: true)
+    let tick = nowMilliseconds / TimerWheel.tickMilliseconds
+    if tick != openingsTick {
+      openingsTick = tick
+      openings.empty()
+    }
     wheel.advance(nowMilliseconds: nowMilliseconds, into: &due)
     for entry in due {
       guard isCurrent(ConnectionToken(slot: entry.slot, generation: entry.generation)) else { continue }

@@ -104,6 +104,8 @@ extension Shard {
         problem: Problem(.rateLimited, "too many connections from one address or user"), label: .rate)
     } else if refusal == nil, shared.census.isUsed {
       connections[slot].isInCensus = true
+      connections[slot].identity = ConnectionIdentity(
+        principal: bearer.principal, expiresAt: bearer.expiresAt, openedAt: nowWall)
       connections[slot].peer = clientAddress(slot, head, bytes.span)
     }
     var task: TaskIdentifier?
@@ -144,6 +146,9 @@ extension Shard {
       close(slot, refusal.code, refusal.reason)
     } else {
       opened(slot, task, bearer)
+      // After the greeting, which comes first even where the token is about to expire.
+      boundByExpiry(slot)
+      file(slot)
     }
     continueWithFrames(slot, exchange)
   }
@@ -235,14 +240,13 @@ extension Shard {
     connections[slot].session = WebSocketSession(
       messageByteCountMax: isEcho ? EchoLimits.messageByteCountMax : shared.configuration.maxMessageByteCount,
       deflate: deflate)
-    metrics.socketOpened(connections[slot].endpoint)
+    // Beyond the cap a connection is only told so: it counts as refused, not as opened.
+    if connections[slot].isCounted { metrics.socketOpened(connections[slot].endpoint) }
     schedule(slot, in: shared.configuration.pingInterval.milliseconds)
   }
 
   /// The connection is open and may be: it enters its topics.
   private func opened(_ slot: Int32, _ task: TaskIdentifier?, _ bearer: Credentials.Bearer) {
-    boundByExpiry(slot)
-    file(slot)
     let endpoint = connections[slot].endpoint
     switch endpoint {
     case .echo: break

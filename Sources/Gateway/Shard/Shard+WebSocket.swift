@@ -157,8 +157,12 @@ extension Shard {
       send(slot, .text(ActionDialect.subscriptionConfirmed(.user(text))))
       return
     }
+    guard identity.namedUserCount < SubscriptionLimits.namedUserCountMax || identity.user == user else {
+      return sendError(slot, "Too many subscriptions", .user(text))
+    }
     send(slot, .text(ActionDialect.subscriptionConfirmed(.user(text))))
     guard identity.user != user else { return }
+    identity.namedUserCount += 1
     if let former = identity.user {
       _ = topics.unsubscribe(from: .user(former), listHead: &connections[slot].subscriptionHead)
     } else {

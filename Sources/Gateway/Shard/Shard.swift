@@ -34,6 +34,9 @@ import Protocol
   var taskEffects: [TaskEffect] = []
   var confirmationEffects: [ConfirmationEffect] = []
   var waiters = AnswerWaiters()
+  var openings = OpeningCache()
+  /// The frames of pending questions, encoded once however often they are asked.
+  var questions: [CallbackIdentifier: SharedFrame] = [:]
   var gatherings: [UInt64: Gathering] = [:]
   var gatheringNumber: UInt64 = 0
 
@@ -48,6 +51,7 @@ import Protocol
   let sendBuffer: UnsafeMutableRawBufferPointer
   var inflaters = InflaterPool()
   var deflaters = DeflaterPool()
+  var dateCache = HTTPDateCache()
 
   // The turn's clock.
   var nowMilliseconds: Int64
@@ -59,6 +63,8 @@ import Protocol
   /// Milliseconds at which a listener that ran out of descriptors is tried again.
   var acceptAgainAt: Int64 = .max
   var statusRepeatAt: Int64 = .max
+  /// The tick of which `openings` is.
+  var openingsTick: Int64 = 0
 
   init(index: Int, shared: GatewayShared, environment: Environment) {
     self.index = index

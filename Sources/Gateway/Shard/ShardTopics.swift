@@ -43,6 +43,8 @@ struct SubscriptionNode {
 enum SubscriptionLimits {
   /// Subscriptions of one connection: a page shows hundreds of tasks, not tens of thousands.
   static let perConnectionCountMax = 4096
+  /// Users that one connection may name in its life (authentication off): each name asks for that user's questions.
+  static let namedUserCountMax = 64
   /// Subscriptions of one shard.
   static let perShardCountMax = 4_194_304
 }
