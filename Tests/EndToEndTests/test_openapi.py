@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
+
 from support.api import Answer, Api
 from support.process import REPOSITORY, GatewayProcess
 from support.sockets import Watcher
