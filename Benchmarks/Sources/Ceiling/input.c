@@ -101,7 +101,8 @@ static ssize_t read_control(size_t byte_count) {
 /// Nobody sends anything to a topic but its own end.
 static ssize_t read_subscriber(size_t byte_count) { return (input[0] & 15) == 8 ? -1 : (ssize_t)byte_count; }
 
-void connection_read(int descriptor) {
+/// Reads once; false where nothing was left or the connection is gone.
+static bool read_once(int descriptor) {
   struct connection *connection = &connections[descriptor];
   size_t kept = 0;
   if (connection->unread) {
@@ -109,8 +110,11 @@ void connection_read(int descriptor) {
     memcpy(input, connection->unread->at, kept);
   }
   ssize_t received = recv(descriptor, input + kept, READ_BYTE_COUNT - kept, MSG_DONTWAIT);
-  if (received < 0 && errno == EAGAIN) return;
-  if (received <= 0) return connection_close(descriptor);
+  if (received < 0 && errno == EAGAIN) return false;
+  if (received <= 0) {
+    connection_close(descriptor);
+    return false;
+  }
 
   size_t byte_count = kept + (size_t)received;
   ssize_t consumed = -1;
@@ -120,11 +124,21 @@ void connection_read(int descriptor) {
     case CONNECTION_CONTROL: consumed = read_control(byte_count); break;
     case CONNECTION_SUBSCRIBER: consumed = read_subscriber(byte_count); break;
   }
-  if (consumed < 0 || byte_count - (size_t)consumed == READ_BYTE_COUNT) return connection_close(descriptor);
-  if (connection->unread == NULL && (size_t)consumed == byte_count) return;
+  if (consumed < 0 || byte_count - (size_t)consumed == READ_BYTE_COUNT) {
+    connection_close(descriptor);
+    return false;
+  }
+  if (connection->unread == NULL && (size_t)consumed == byte_count) return true;
   free(connection->unread);
   connection->unread = NULL;
   if ((size_t)consumed < byte_count) {
     connection->unread = bytes_append(NULL, input + consumed, byte_count - (size_t)consumed);
   }
+  return true;
+}
+
+void connection_read(int descriptor) {
+  // What has arrived to be published belongs to one turn.
+  bool is_drained = is_batching && connections[descriptor].state == CONNECTION_CONTROL;
+  while (read_once(descriptor) && is_drained) continue;
 }

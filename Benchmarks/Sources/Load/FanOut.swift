@@ -50,7 +50,7 @@ final class FanOut {
       poller.watch(subscriber.socket.descriptor, token: index)
     }
     streams = .allocate(capacity: topicCount)
-    perTopicMax = topicCount == 1 ? underWayMax : max(8, 4 * underWayMax / topicCount)
+    perTopicMax = (underWayMax + topicCount - 1) / topicCount
     for topic in 0..<topicCount {
       let subscriberCount = (count - topic + topicCount - 1) / topicCount
       streams.initializeElement(
@@ -110,30 +110,29 @@ final class FanOut {
     awaitAll()
   }
 
-  /// Keeps messages under way; whenever half of them have arrived, publishes as many again in one request.
+  /// Batches: so many messages in one go, the next ones when everybody has them all. In step, so that every server
+  /// gets the same batches, however fast it answers.
   func runStream(messageCount: Int, underWayMax: Int) {
-    let goal = publishedCount + messageCount
-    while publishedCount < goal {
-      let room = min(underWayMax - (publishedCount - completedCount), goal - publishedCount)
-      let isWorthwhile = room >= min(max(1, underWayMax / 2), goal - publishedCount)
-      if isWorthwhile, publisher.requestsUnderWay == 0 {
-        publish(count: min(room, target.publicationsPerRequestMax), inBulk: true)
-      } else {
-        turn()
+    var left = messageCount
+    while left > 0 {
+      var room = min(underWayMax, left)
+      left -= room
+      while room > 0 {
+        let count = min(room, target.publicationsPerRequestMax)
+        publish(count: count, inBulk: true)
+        room -= count
       }
+      awaitAll()
     }
-    awaitAll()
   }
 
   private func publish(count: Int, inBulk: Bool, at time: UInt64? = nil) {
     let now = time ?? monotonicNanoseconds()
     publications.removeAll(keepingCapacity: true)
     for _ in 0..<count {
-      guard streams[nextTopic].underWay < perTopicMax else { break }
       publications.append(Publication(topic: nextTopic, number: streams[nextTopic].publish(at: now)))
       nextTopic = nextTopic + 1 == streams.count ? 0 : nextTopic + 1
     }
-    guard !publications.isEmpty else { return turn() }
     publishedCount += publications.count
     requestCount += 1
     publisher.send(answered: target.answersPublishes) { output in

@@ -31,11 +31,13 @@ final class Publisher {
   }
 
   private func flush() {
-    let outcome = output.withUnsafeBytes { socket.send(UnsafeRawBufferPointer(rebasing: $0[outputOffset...])) }
-    switch outcome {
-    case .moved(let count): outputOffset += count
-    case .wouldBlock: break
-    case .ended: fail("the publisher's connection broke: errno \(errno)")
+    if !output.isEmpty {
+      let outcome = output.withUnsafeBytes { socket.send(UnsafeRawBufferPointer(rebasing: $0[outputOffset...])) }
+      switch outcome {
+      case .moved(let count): outputOffset += count
+      case .wouldBlock: break
+      case .ended: fail("the publisher's connection broke: errno \(errno)")
+      }
     }
     if outputOffset == output.count {
       output.removeAll(keepingCapacity: true)
