@@ -62,7 +62,9 @@ final class Echo {
     }
     let received = receivedByteCounts[client]
     let isSame = answers[client].withUnsafeBytes { answer in
-      received + count <= answer.count && memcmp(answer.baseAddress! + received, buffer.bytes.baseAddress!, count) == 0
+      guard received + count <= answer.count else { return false }
+      return UnsafeRawBufferPointer(rebasing: answer[received..<(received + count)])
+        .hasSameBytes(as: UnsafeRawBufferPointer(rebasing: buffer.bytes[..<count]))
     }
     guard isSame else {
       fail("client \(client) got back: \(String(decoding: buffer.bytes.prefix(min(count, 300)), as: UTF8.self))")

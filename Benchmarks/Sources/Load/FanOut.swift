@@ -162,7 +162,8 @@ final class FanOut {
       }
     }
     if !isAlive {
-      fail("nothing for ten seconds: \(publishedCount) published, \(completedCount) with all, \(deliveryCount) deliveries")
+      fail(
+        "nothing for ten seconds: \(publishedCount) published, all have \(completedCount), \(deliveryCount) deliveries")
     }
   }
 

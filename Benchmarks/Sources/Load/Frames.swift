@@ -1,3 +1,5 @@
+import Glibc
+
 /// The frames of RFC 6455 as a load generator needs them: client text of up to 64 KiB, whole server messages.
 enum Frames {
   /// The opening handshake. The nonce is RFC 6455's own example, so the answer is known beforehand (§1.3).
@@ -17,9 +19,10 @@ enum Frames {
   /// The count of bytes of a successful handshake's head; nil while it is incomplete.
   static func upgradeAnswerByteCount(_ bytes: UnsafeRawBufferPointer) -> Int? {
     guard let end = bytes.firstIndex(of: "\r\n\r\n") else { return nil }
-    let head = String(decoding: bytes[..<end], as: UTF8.self)
-    guard head.hasPrefix("HTTP/1.1 101 "), head.lowercased().contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=")
-    else { fail("the handshake was answered: \(head)") }
+    let head = UnsafeRawBufferPointer(rebasing: bytes[..<end])
+    guard head.firstIndex(of: "HTTP/1.1 101 ") == 0, head.firstIndex(of: "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") != nil else {
+      fail("the handshake was answered: \(String(decoding: head, as: UTF8.self))")
+    }
     return end + 4
   }
 
@@ -64,6 +67,14 @@ enum Frames {
 }
 
 extension UnsafeRawBufferPointer {
+  /// By `memcmp`: comparing is most of what the load generator does.
+  @inline(__always)
+  func hasSameBytes(as other: UnsafeRawBufferPointer) -> Bool {
+    guard count == other.count else { return false }
+    guard let mine = baseAddress, let theirs = other.baseAddress else { return count == 0 }
+    return memcmp(mine, theirs, count) == 0
+  }
+
   /// The index of a text's first occurrence.
   func firstIndex(of text: StaticString) -> Int? {
     let needle = UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)

@@ -61,7 +61,9 @@ struct Options {
       }
     }
     if port == 0 || server == 0 { fail(Options.usage) }
-    if [.topics, .idle].contains(scenario), clientCount < topicCount { fail("\(topicCount) topics need as many clients, not \(clientCount)") }
+    if [.topics, .idle].contains(scenario), clientCount < topicCount {
+      fail("\(topicCount) topics need as many clients, not \(clientCount)")
+    }
   }
 
   private static func number<Integer: FixedWidthInteger>(_ name: String, _ value: String) -> Integer {

@@ -27,7 +27,8 @@ final class Poller {
   }
 
   func watch(_ socket: Int32, token: Int, writable: Bool = false) {
-    guard load_epoll_watch(descriptor, socket, writable ? LOAD_EVENT_OUT : LOAD_EVENT_IN, UInt64(bitPattern: Int64(token))) == 0 else {
+    let events = writable ? LOAD_EVENT_OUT : LOAD_EVENT_IN
+    guard load_epoll_watch(descriptor, socket, events, UInt64(bitPattern: Int64(token))) == 0 else {
       fail("cannot watch descriptor \(socket): errno \(errno)")
     }
   }

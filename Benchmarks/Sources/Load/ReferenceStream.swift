@@ -1,5 +1,3 @@
-import Glibc
-
 /// The bytes that every subscriber of a topic must get, known from whoever got them first.
 ///
 /// Whoever is furthest appends what it received; it is parsed here once, and every message's number is checked. All
@@ -84,7 +82,8 @@ struct ReferenceStream {
     while position < byteCount, !rest.isEmpty {
       let offset = position & (ringByteCount - 1)
       let count = min(rest.count, byteCount - position, ringByteCount - offset)
-      if memcmp(rest.baseAddress!, ring + offset, count) != 0 { mismatch(rest, at: position) }
+      let expected = UnsafeRawBufferPointer(start: ring + offset, count: count)
+      if !UnsafeRawBufferPointer(rebasing: rest[..<count]).hasSameBytes(as: expected) { mismatch(rest, at: position) }
       position += count
       rest = UnsafeRawBufferPointer(rebasing: rest[count...])
     }
@@ -96,7 +95,8 @@ struct ReferenceStream {
     while !rest.isEmpty {
       let offset = byteCount & (ringByteCount - 1)
       let count = min(rest.count, ringByteCount - offset)
-      (ring + offset).copyMemory(from: rest.baseAddress!, byteCount: count)
+      UnsafeMutableRawBufferPointer(start: ring + offset, count: count)
+        .copyMemory(from: UnsafeRawBufferPointer(rebasing: rest[..<count]))
       byteCount += count
       rest = UnsafeRawBufferPointer(rebasing: rest[count...])
     }
