@@ -77,7 +77,7 @@ def build() -> None:
     release = ["swift", "build", "-c", "release", "-j", jobs]
     for command, directory in (
         ([*release, "--static-swift-stdlib", "--product", "signalbox"], ROOT),
-        (release, BENCHMARKS),
+        ([*release, "--static-swift-stdlib"], BENCHMARKS),
     ):
         print(f"{' '.join(command)}  # in {directory}", file=sys.stderr)
         subprocess.run(command, cwd=directory, check=True, stdout=sys.stderr)

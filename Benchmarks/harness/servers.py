@@ -15,7 +15,7 @@ import time
 BENCHMARKS = pathlib.Path(__file__).resolve().parent.parent
 ROOT = BENCHMARKS.parent
 BUILT = BENCHMARKS / ".build" / "release"
-START_SECONDS_MAX = 10
+START_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 10
 
 
