@@ -337,7 +337,8 @@ def test_confirmations(publisher: Described, alice: Watcher) -> None:
 def test_messages(publisher: Described, alice: Watcher) -> None:
     assert publisher.post("/api/v1/broadcast", {"any": "thing"}).body["connections"] == 1
     assert publisher.post("/api/v1/channels/news", {"any": "thing"}).body == {"connections": 0}
-    assert publisher.post("/api/v1/users/alice/messages", {"any": "thing"}).body["connections"] == 1
+    plain = publisher.post("/api/v1/users/alice/messages", {"any": "thing"}).body
+    assert plain == {"connections": 1, "message_id": None, "acked": False}
     asked = publisher.post("/api/v1/users/alice/messages?requires_ack=1", {"any": "thing"}).body
     while alice.next().get("message_id") != asked["message_id"]:
         pass

@@ -38,6 +38,7 @@ extension Shard {
       exchange.pending = .confirmation
       post(.confirmation(command, from: address), to: shared.home(ofUserHash: userHash))
     case .sendMessage(let user, let body, let requiresAcknowledgement, let waitSeconds):
+      exchange.pending = .userMessage
       sendMessage(
         user, body, requiresAcknowledgement: requiresAcknowledgement, waitSeconds: waitSeconds, answering: address)
     case .findMessage(let message, let userHash):
@@ -175,7 +176,12 @@ extension Shard {
       }
     case .confirmation(let confirmation, let isNew):
       json(slot, isNew ? 201 : 200, ResponseBodies.confirmation(confirmation))
-    case .connections(let count): json(slot, 200, ResponseBodies.connections(count))
+    case .connections(let count):
+      if case .userMessage = exchange.pending {
+        json(slot, 200, ResponseBodies.message(nil, connections: count, isAcknowledged: false))
+      } else {
+        json(slot, 200, ResponseBodies.connections(count))
+      }
     case .message(let message, let connections, let isAcknowledged):
       json(
         slot, 200, ResponseBodies.message(message, connections: connections, isAcknowledged: isAcknowledged))
