@@ -13,7 +13,7 @@ export SWIFT_BACKTRACE := enable=no
 SWIFT_JOBS ?= $(shell nproc)
 RELEASE := swift build -c release --static-swift-stdlib --product signalbox -j $(SWIFT_JOBS)
 
-.PHONY: help run build test lint tsan soak clean
+.PHONY: help run build test lint tsan soak bench clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -40,6 +40,9 @@ tsan: ## run unit tests and a live load under the thread sanitizer
 soak: build ## run all 517 Autobahn cases
 	@scripts/install-system-packages.sh test
 	python3 Tests/ConformanceTests/autobahn/run.py --all
+
+bench: build ## measure against the ceilings into Benchmarks/Results; QUICK=1 takes three minutes
+	python3 Benchmarks/run.py $(if $(QUICK),--quick)
 
 clean: ## remove everything that was built or installed inside the project
 	rm -rf .build .venv .tools reports

@@ -412,6 +412,16 @@ class TestDashboard:
         expect(rows).to_have_count(3)
         assert [rows.nth(i).get_attribute("data-task-id") for i in range(3)] == ["third", "second", "first"]
 
+    def test_page_shows_the_newest_hundred_and_says_so(self, dashboard, publisher):
+        for index in range(101):
+            publisher.register(f"task-{index:03}")
+        self.row(dashboard, "task-100")
+        rows = dashboard.page.locator(".task")
+        expect(rows).to_have_count(100, timeout=DEADLINE_MS)
+        expect(dashboard.page.locator('.task[data-task-id="task-000"]')).to_have_count(0)
+        assert rows.first.get_attribute("data-task-id") == "task-100"
+        expect(dashboard.page.locator("#bounded")).to_have_text("The newest 100 tasks are shown.")
+
     @pytest.mark.parametrize("button, proceed, status", [("Proceed", True, "confirmed"), ("Reject", False, "rejected")])
     def test_click_answers_the_waiting_call(self, dashboard, publisher, button, proceed, status):
         publisher.register("asking")

@@ -231,6 +231,7 @@ def created(publisher: Described, task_id: str, **members: Any) -> Dict[str, Any
 def test_operation(publisher: Described) -> None:
     for path in ("/livez", "/readyz", "/healthz", "/api/v1/status", "/metrics"):
         assert publisher.get(path).status == 200
+    assert publisher.get("/ui").headers["location"] == "/ui/"
     assert publisher.get("/metrics", headers={"Accept": "application/openmetrics-text"}).status == 200
     page = publisher.get("/ui/")
     assert page.status == 200

@@ -120,6 +120,21 @@ private let text = ###"""
         }
       }
     },
+    "/ui": {
+      "get": {
+        "operationId": "dashboardRedirect",
+        "tags": ["operation"],
+        "summary": "To the dashboard",
+        "security": [],
+        "responses": {
+          "308": {
+            "description": "`/ui/`, which the page's relative links need.",
+            "headers": {"Location": {"description": "Always `/ui/`.", "schema": {"type": "string"}}}
+          },
+          "default": {"$ref": "#/components/responses/Problem"}
+        }
+      }
+    },
     "/echo": {
       "post": {
         "operationId": "echo",
@@ -198,7 +213,7 @@ private let text = ###"""
         "operationId": "listTasks",
         "tags": ["tasks"],
         "summary": "List tasks",
-        "description": "Oldest first. A user's token sees the tasks that it owns.",
+        "description": "Newest first. A user's token sees the tasks that it owns.",
         "parameters": [
           {
             "name": "status",
@@ -512,7 +527,7 @@ private let text = ###"""
         "responses": {
           "201": {
             "description": "A task of kind `execution`.",
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/CreatedExecution"}}}
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Execution"}}}
           },
           "400": {"$ref": "#/components/responses/BadRequest"},
           "401": {"$ref": "#/components/responses/Unauthorized"},
@@ -1222,48 +1237,6 @@ private let text = ###"""
           "result",
           "error",
           "execution_time",
-          "created_at"
-        ],
-        "properties": {
-          "id": {"type": "string"},
-          "execution_id": {"type": "string", "description": "The same as `id`, and the task's id."},
-          "status": {
-            "type": "string",
-            "enum": ["pending", "running", "completed", "failed"],
-            "description": "A cancelled one is `failed` with `error` `cancelled`."
-          },
-          "progress": {"type": "number", "minimum": 0, "maximum": 100},
-          "message": {"type": ["string", "null"]},
-          "result": {"description": "Any JSON value."},
-          "error": {"type": ["string", "null"]},
-          "execution_time": {"type": ["number", "null"], "minimum": 0, "description": "Seconds since it runs; null before."},
-          "created_at": {"type": "number", "description": "When it was created, Unix seconds."}
-        },
-        "examples": [
-          {
-            "id": "7d9f1a52-30e5-4ab6-8c77-0f6f6f0f2b11",
-            "execution_id": "7d9f1a52-30e5-4ab6-8c77-0f6f6f0f2b11",
-            "status": "pending",
-            "progress": 0,
-            "message": null,
-            "result": null,
-            "error": null,
-            "execution_time": null,
-            "created_at": 1795372686.587
-          }
-        ]
-      },
-      "CreatedExecution": {
-        "type": "object",
-        "required": [
-          "id",
-          "execution_id",
-          "status",
-          "progress",
-          "message",
-          "result",
-          "error",
-          "execution_time",
           "workflow_id",
           "input_data",
           "created_at"
@@ -1281,7 +1254,10 @@ private let text = ###"""
           "result": {"description": "Any JSON value."},
           "error": {"type": ["string", "null"]},
           "execution_time": {"type": ["number", "null"], "minimum": 0, "description": "Seconds since it runs; null before."},
-          "workflow_id": {"type": ["string", "number"]},
+          "workflow_id": {
+            "type": ["string", "number", "null"],
+            "description": "As given; null for a task that was not created as an execution."
+          },
           "input_data": {"description": "As given; null where left out."},
           "created_at": {"type": "number", "description": "When it was created, Unix seconds."}
         },

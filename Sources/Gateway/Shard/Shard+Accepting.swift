@@ -105,6 +105,8 @@ extension Shard {
   /// Takes a WebSocket off the counts.
   private func leave(_ slot: Int32) {
     shared.activeConnections.subtract(1, ordering: .relaxed)
+    // A handshake that ended before it was answered never opened.
+    guard connections[slot].phase != .http else { return }
     metrics.socketClosed(
       connections[slot].endpoint, code: connections[slot].closeCode, byUs: connections[slot].closedByUs)
   }

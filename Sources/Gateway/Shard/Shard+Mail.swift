@@ -40,7 +40,11 @@ extension Shard {
       guard isCurrent(token), let exchange = connections[token.slot].exchange, exchange.requestNumber == request,
         case .awaitingAnswer = exchange.state
       else { return }
-      render(token.slot, exchange, answer)
+      if case .upgrade = exchange.pending {
+        finishUpgrade(token.slot, exchange, answer)
+      } else {
+        render(token.slot, exchange, answer)
+      }
     case .socket(_, let token, let key):
       guard isCurrent(token), connections[token.slot].phase == .open else { return }
       renderForSocket(token.slot, answer, key)
