@@ -122,6 +122,9 @@ extension Shard {
 
   /// One made with a JWT carries all its claims; one made by a publisher only the user (contract §6).
   private func issueTicket(_ slot: Int32, _ user: UserIdentifier?, _ bearer: Credentials.Bearer) {
+    if !bearer.principal.mayPublish, let user, user != bearer.principal.subject {
+      return respond(slot, problem: Problem(.forbidden, "a user's token makes tickets for that user only"))
+    }
     let principal: Principal
     let credentialsExpireAt: Double
     if bearer.principal.mayPublish, let user {
