@@ -13,7 +13,7 @@ from support.api import Api
 from support.process import API_KEY, GatewayProcess, binary, clean_environment, run_to_end
 
 USAGE_ERROR = 64
-GOOD = ("--auth", "off", "--api-keys", "k")
+GOOD = ("--auth", "off", "--api-keys", "a-key-of-sixteen-bytes")
 
 
 def one_line(text: str) -> str:
@@ -75,7 +75,7 @@ def test_either_key_suffices_to_start(flags: Sequence[str], tmp_path: Any) -> No
 
 
 def test_a_missing_key_file_is_one_clear_line(tmp_path: Any) -> None:
-    missing = str(tmp_path / "missing.pem")
+    missing = "/nonexistent/missing.pem"
     result = run_to_end("serve", "--jwt-secret-file", missing)
     assert result.returncode != 0
     assert missing in one_line(result.stderr)
@@ -128,7 +128,7 @@ def test_an_unknown_line_of_the_file_stops_the_start(tmp_path: Any) -> None:
 
 
 def test_a_missing_file_stops_the_start(tmp_path: Any) -> None:
-    result = run_to_end("serve", *GOOD, "--env-file", str(tmp_path / "missing.env"))
+    result = run_to_end("serve", *GOOD, "--env-file", "/nonexistent/missing.env")
     assert result.returncode != 0 and "missing.env" in result.stderr
 
 

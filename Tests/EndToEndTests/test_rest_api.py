@@ -270,7 +270,7 @@ class TestTasks:
         ("end", "expected"),
         [
             ("complete", {"status": "completed", "progress": 100, "error": None}),
-            ("unsuccessful", {"status": "failed", "progress": 40, "error": "no"}),
+            ("unsuccessful", {"status": "failed", "progress": 40, "message": "no"}),
             ("error", {"status": "failed", "progress": 40, "error": "boom", "error_code": "E1"}),
             ("cancelled", {"status": "cancelled", "progress": 40}),
         ],

@@ -128,6 +128,7 @@ def test_a_message_of_any_length_arrives(
     start_own: Any, gateway: GatewayProcess, api: Api, watch: Any, size: int, compression: Any
 ) -> None:
     watcher = watch(compression=compression)
-    message = {"type": "long", "text": ("文字0123456789" * (size // 10 + 1))[:size]}
+    text = "文字0123456789" * (size // 16)
+    message = {"type": "long", "text": text + "." * (size - len(text.encode()))}
     assert api.post("/api/v1/broadcast", message).status == 200
     assert watcher.next_of("long") == message

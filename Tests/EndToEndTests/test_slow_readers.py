@@ -15,6 +15,7 @@ from support.sockets import Watcher, eventually
 
 TEXT = 1
 EVENTS = 1500
+RECEIVE_BUFFER_BYTE_COUNT = 32768
 DETAILS = "x" * 8000
 
 
@@ -27,7 +28,7 @@ class SlowReader(RawSocket):
     """A client of the action dialect with a small receive buffer that reads only when it is told to."""
 
     def __init__(self, gateway: GatewayProcess) -> None:
-        super().__init__(gateway, receive_buffer_byte_count=4096)
+        super().__init__(gateway, receive_buffer_byte_count=RECEIVE_BUFFER_BYTE_COUNT)
         self.upgrade("/ws")
 
     def say(self, message: Dict[str, Any]) -> None:
@@ -100,9 +101,9 @@ def test_what_may_not_be_dropped_closes_who_does_not_read_with_1013(
         api.post("/api/v1/broadcast", {**message, "n": number})
         received.append(fast.next()["n"])
     assert received == list(range(200))
-    eventually(lambda: api.status()["active_connections"] == before - 1)
     assert slow.close_frame() == (1013, "Slow consumer")
     slow.socket.close()
+    eventually(lambda: api.status()["active_connections"] == before - 1)
 
 
 def test_a_reader_of_the_task_dialect_gets_the_end_too(start_own: Any) -> None:
@@ -110,7 +111,7 @@ def test_a_reader_of_the_task_dialect_gets_the_end_too(start_own: Any) -> None:
     api = Api(gateway.url)
     task = fresh()
     api.register(task)
-    with RawSocket(gateway, receive_buffer_byte_count=4096) as slow:
+    with RawSocket(gateway, receive_buffer_byte_count=RECEIVE_BUFFER_BYTE_COUNT) as slow:
         slow.upgrade(f"/ws/task/{task}")
         publish(api, task)
         kinds = []
@@ -126,7 +127,7 @@ def test_a_reader_of_the_task_dialect_gets_the_end_too(start_own: Any) -> None:
 def test_a_reader_of_the_execution_dialect_gets_the_end_too(gateway: GatewayProcess, api: Api) -> None:
     task = fresh()
     api.register(task)
-    with RawSocket(gateway, receive_buffer_byte_count=4096) as slow:
+    with RawSocket(gateway, receive_buffer_byte_count=RECEIVE_BUFFER_BYTE_COUNT) as slow:
         slow.upgrade(f"/api/v1/ws/executions/{task}")
         for number in range(EVENTS):
             api.progress(task, number % 100, message=DETAILS)

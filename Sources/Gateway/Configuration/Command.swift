@@ -48,7 +48,7 @@ package struct TokenRequest: Sendable, Equatable {
     ("role", "user|publisher|admin", "the role claimed"),
     ("tasks", "LIST", "comma-separated task ids, or prefixes ended by *, that the user may watch"),
     ("expires-in", "SECONDS", "life of the token (default 3600)"),
-    ("secret", "TEXT", "secret to sign with, 32 bytes or more (default: --jwt-secret)"),
+    ("secret", "TEXT", "secret to sign with (default: --jwt-secret)"),
   ]
 
   /// Checks the given flags.

@@ -26,8 +26,9 @@ package enum ConfigurationBounds {
   package static let historyEventCount = 1...65_536
   /// Bytes of a text value: a path or a URL is shorter.
   package static let textByteCount = 1...4096
-  /// Bytes of an HS256 secret: at least the digest's 32 (RFC 7518 §3.2).
-  package static let jwtSecretByteCount = 32...4096
+  /// Bytes of a shared secret. Below `ConfigurationRelations.strongSecretByteCount` it is warned of, no more: the
+  /// systems that hand their tokens over have short ones.
+  package static let jwtSecretByteCount = 1...4096
   /// Bytes of a publisher key: it must fit a header.
   package static let apiKeyByteCount = 1...1024
   /// Entries of a list: they are compared one by one.

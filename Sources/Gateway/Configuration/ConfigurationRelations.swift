@@ -11,6 +11,8 @@ enum ConfigurationRelations {
   static let proxyIdleTimeout = Duration.seconds(60)
   /// Bytes below which a publisher key can be guessed.
   static let strongKeyByteCount = 16
+  /// Bytes below which a shared secret is weaker than HS256 (RFC 7518 §3.2).
+  static let strongSecretByteCount = 32
 
   static func judge(
     _ configuration: Configuration, origins: [String: ConfigurationOrigin], host: HostFacts
@@ -48,6 +50,11 @@ enum ConfigurationRelations {
         judgement.mistakes.append("\(origin.subject) is required, but --dev turns authentication off: keep one")
       }
       return
+    }
+    if let secret = configuration.jwtSecret, secret.utf8.count < strongSecretByteCount {
+      judgement.warnings.append(
+        "jwt-secret is \(secret.utf8.count) bytes long, should be at least \(strongSecretByteCount): whoever guesses "
+          + "it signs tokens")
     }
     let hasTokenKey =
       configuration.jwtSecret != nil || configuration.jwtPublicKeyPath != nil || configuration.jwksPath != nil

@@ -59,14 +59,14 @@ struct Connection: ~Copyable {
   /// With authentication off: has named a user.
   var namedUser = false
   var pingIsOut = false
+  /// Some state event was held back: see `catchUp`.
+  var lags = false
   /// On the list of connections that go at the end of the turn.
   var isCondemned = false
   /// In phase `flushing`: tell the peer that nothing follows once the queue is empty, then wait for its end.
   var endsStream = false
   /// In phase `flushing`: we have said that nothing follows, and read on until the peer ends too.
   var lingers = false
-  /// Has been asked a confirmation, so the shard's list of those must be searched when it ends.
-  var wasAsked = false
   /// We closed, rather than the peer.
   var closedByUs = false
   var closeCode: UInt16 = 1006
@@ -106,6 +106,14 @@ final class ConnectionIdentity {
   var user: UserIdentifier?
   /// Which tasks a not yet answered subscribe is for; bounded by `SubscriptionLimits`.
   var subscriptionCount = 0
+  /// The pending confirmations that this connection has been asked.
+  var asked: Set<CallbackIdentifier> = []
+  /// Commands of this connection that are at their homes.
+  var unansweredCount = 0
+  /// Answers to later messages, which wait for those: a client is answered in the order in which it asked.
+  var deferredAnswers: [SharedFrame] = []
+  /// Users it has named, with authentication off.
+  var namedUserCount = 0
   /// The task of the task and execution dialects.
   var task: TaskIdentifier?
   let openedAt: Double

@@ -53,16 +53,16 @@ package enum TaskDialect {
     switch snapshot.finishedBy {
     case .completeSuccess:
       return complete(
-        snapshot.identifier, success: true, message: snapshot.terminalMessage, details: nil, result: snapshot.result,
-        now: now)
+        snapshot.identifier, success: true, message: snapshot.terminalMessage,
+        details: snapshot.terminalDetails, result: snapshot.result, now: now)
     case .completeFailure:
       return complete(
-        snapshot.identifier, success: false, message: snapshot.terminalMessage, details: nil, result: snapshot.result,
-        now: now)
+        snapshot.identifier, success: false, message: snapshot.terminalMessage,
+        details: snapshot.terminalDetails, result: snapshot.result, now: now)
     case .cancelled:
       return cancelled(snapshot.identifier, now: now)
     case .error, nil:
-      return error(snapshot.identifier, error: snapshot.error, details: snapshot.details, now: now)
+      return error(snapshot.identifier, error: snapshot.error, details: snapshot.terminalDetails, now: now)
     }
   }
 

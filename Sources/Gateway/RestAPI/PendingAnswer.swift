@@ -1,6 +1,8 @@
 /// How the answer of a home shard is rendered to the HTTP client that waits for it.
 enum PendingAnswer: Sendable {
   case none
+  /// A handshake, which the answer lets in or refuses.
+  case upgrade
   /// 202 with epoch, offset and `cancel_requested`.
   case accepted
   /// 200 with epoch and offset.
@@ -8,8 +10,8 @@ enum PendingAnswer: Sendable {
   /// 200, or 201 when it was made now.
   case task
   case execution
-  /// 201, with what it was created with.
-  case createdExecution(ExecutionBody)
+  /// 201.
+  case createdExecution
   case events
   case page
   /// 202 `cancel_requested: true`.

@@ -18,6 +18,36 @@ package struct ExecutionBody: Sendable, Equatable {
   /// A string or a number, as given.
   package var workflow: JSONText
   package var input: JSONText
+
+  package init(workflow: JSONText, input: JSONText) {
+    self.workflow = workflow
+    self.input = input
+  }
+
+  /// What a task that is an execution keeps of it.
+  package var metadata: JSONText {
+    JSONText(
+      normalised: ResponseBodies.object { writer in
+        writer.member("workflow_id", raw: workflow)
+        writer.member("input_data", raw: input)
+      })
+  }
+
+  /// Nil where the task was not created as an execution.
+  package init?(metadata: JSONText) {
+    let bytes = metadata.bytes
+    var object = JSONObject()
+    do throws(JSONError) {
+      try object.scan(bytes.span)
+    } catch {
+      return nil
+    }
+    guard let workflow = object.member("workflow_id", in: bytes.span) else { return nil }
+    let input = object.member("input_data", in: bytes.span)
+    self.init(
+      workflow: JSONText(normalising: workflow.value, of: bytes.span),
+      input: input.map { JSONText(normalising: $0.value, of: bytes.span) } ?? .null)
+  }
 }
 
 /// Confirmations, cancels, heartbeats, executions, tickets.

@@ -74,18 +74,16 @@ extension ResponseBodies {
     }
   }
 
-  /// An execution: the task object's state in the execution dialect's words.
-  ///
-  /// - Parameter body: what it was created with, where that is at hand.
-  package static func execution(_ snapshot: TaskSnapshot, _ body: ExecutionBody? = nil, now: Double) -> [UInt8] {
-    object { writer in
+  /// An execution: the task object's state in the execution dialect's words, and what it was created with, null where
+  /// that is unknown.
+  package static func execution(_ snapshot: TaskSnapshot, now: Double) -> [UInt8] {
+    let origin = snapshot.metadata.flatMap { ExecutionBody(metadata: $0) }
+    return object { writer in
       writer.member("id", string: snapshot.identifier.text)
       writer.member("execution_id", string: snapshot.identifier.text)
       ExecutionDialect.appendState(of: snapshot, now: now, to: &writer)
-      if let body {
-        writer.member("workflow_id", raw: body.workflow)
-        writer.member("input_data", raw: body.input)
-      }
+      writer.member("workflow_id", raw: origin?.workflow)
+      writer.member("input_data", raw: origin?.input)
       writer.member("created_at", double: snapshot.createdAt)
     }
   }

@@ -4,7 +4,6 @@ import Protocol
 /// What a request of the HTTP API comes to, decoded: the shard carries it out.
 enum RestAction {
   case task(TaskCommand, home: TaskIdentifier, PendingAnswer)
-  case createExecution(TaskRegistration, ExecutionBody)
   case list(TaskListQuery)
   case confirmation(ConfirmationCommand, userHash: UInt16)
   case sendMessage(UserIdentifier, body: JSONText, requiresAcknowledgement: Bool, waitSeconds: Double)
@@ -67,7 +66,9 @@ struct RestDecoder {
       let execution = try RequestBodies.execution(body)
       var registration = TaskRegistration(identifier: freshTask)
       registration.kind = "execution"
-      return .createExecution(registration, execution)
+      registration.metadata = execution.metadata
+      return .task(
+        .register(registration, principal: principal), home: registration.identifier, .createdExecution)
     case .openConfirmation:
       let request = try RequestBodies.confirmation(
         body, timeoutSeconds: callbackTimeoutSeconds, defaultProceed: callbackDefaultProceeds)
@@ -92,7 +93,7 @@ struct RestDecoder {
     case .closeUser(let user): return .closeUser(user)
     case .publish: return .publish(Self.lines(of: body))
     case .tickets: return .ticket(try RequestBodies.ticket(body))
-    case .livez, .readyz, .metrics, .status, .openAPI, .dashboard, .echo:
+    case .livez, .readyz, .metrics, .status, .openAPI, .dashboard, .dashboardRedirect, .echo:
       throw Problem(.internalError, "this call has no action")
     }
   }
@@ -153,12 +154,12 @@ struct RestDecoder {
     return list
   }
 
-  /// `wait=N`: seconds, 0 to `ShardLimits.waitSecondsMax`.
+  /// `wait=N`: seconds, 0 to `RestLimits.waitSecondsMax`.
   private func waitSeconds(_ query: Span<UInt8>) throws(Problem) -> Double {
     guard let text = QueryItems.first("wait", in: query) else { return 0 }
-    guard let seconds = Double(text), seconds >= 0, seconds <= ShardLimits.waitSecondsMax else {
+    guard let seconds = Double(text), seconds >= 0, seconds <= RestLimits.waitSecondsMax else {
       throw Problem(
-        .badRequest, "wait is \(text), must be a number of seconds from 0 to \(Int(ShardLimits.waitSecondsMax))")
+        .badRequest, "wait is \(text), must be a number of seconds from 0 to \(Int(RestLimits.waitSecondsMax))")
     }
     return seconds
   }
@@ -182,4 +183,10 @@ struct RestDecoder {
     case .some(let text): throw Problem(.badRequest, "\(name) is \(text), must be 1 or 0")
     }
   }
+}
+
+/// Bounds of the HTTP API's queries.
+enum RestLimits {
+  /// Seconds that a request may ask to be held (`wait`); a home must have answered within `ShardLimits.answerMilliseconds`.
+  static let waitSecondsMax = 300.0
 }

@@ -8,6 +8,8 @@ enum RestCall: Sendable {
   case status
   case openAPI
   case dashboard(String)
+  /// `/ui` without the slash that its relative links need.
+  case dashboardRedirect
   case echo
   case tickets
   case registerTask
@@ -35,7 +37,7 @@ enum RestCall: Sendable {
   /// Calls that need no credentials (contract §3.1).
   var isOpen: Bool {
     switch self {
-    case .livez, .readyz, .metrics, .status, .openAPI, .dashboard, .echo: true
+    case .livez, .readyz, .metrics, .status, .openAPI, .dashboard, .dashboardRedirect, .echo: true
     default: false
     }
   }
@@ -51,7 +53,7 @@ enum RestCall: Sendable {
   /// Calls that move to the internal listener where there is one (contract §3.1).
   var isInternal: Bool {
     switch self {
-    case .livez, .readyz, .openAPI, .dashboard, .echo, .tickets: false
+    case .livez, .readyz, .openAPI, .dashboard, .dashboardRedirect, .echo, .tickets: false
     default: true
     }
   }
@@ -100,7 +102,7 @@ enum RestRouter {
       case "livez": return only(.get, method, .livez)
       case "readyz", "healthz": return only(.get, method, .readyz)
       case "metrics": return only(.get, method, .metrics)
-      case "ui": return only(.get, method, .dashboard(""))
+      case "ui": return only(.get, method, .dashboardRedirect)
       case "echo" where echoIsOn: return only(.post, method, .echo)
       default: return .notFound
       }

@@ -66,8 +66,9 @@ extension Shard {
       shared.census.leave(address: connections[slot].peer, user: connections[slot].identity?.principal.subject)
     }
     if connections[slot].isParked { shared.parkedConnections.subtract(1, ordering: .relaxed) }
-    if connections[slot].wasAsked {
-      for (callback, tokens) in asked where tokens.contains(token) { asked[callback]?.remove(token) }
+    for callback in connections[slot].identity?.asked ?? [] {
+      asked[callback]?.remove(token)
+      if asked[callback]?.isEmpty == true { asked[callback] = nil }
     }
     environment.close(connections[slot].descriptor)
     connections[slot].phase = .free
@@ -85,10 +86,10 @@ extension Shard {
     connections[slot].speaksNative = false
     connections[slot].namedUser = false
     connections[slot].pingIsOut = false
+    connections[slot].lags = false
     connections[slot].isCondemned = false
     connections[slot].endsStream = false
     connections[slot].lingers = false
-    connections[slot].wasAsked = false
     connections[slot].closedByUs = false
     connections[slot].closeCode = 1006
     connections[slot].deadline = .max
@@ -104,6 +105,8 @@ extension Shard {
   /// Takes a WebSocket off the counts.
   private func leave(_ slot: Int32) {
     shared.activeConnections.subtract(1, ordering: .relaxed)
+    // A handshake that ended before it was answered never opened.
+    guard connections[slot].phase != .http else { return }
     metrics.socketClosed(
       connections[slot].endpoint, code: connections[slot].closeCode, byUs: connections[slot].closedByUs)
   }
@@ -116,10 +119,10 @@ extension Shard {
     for entry in list where isCurrent(entry.token) {
       switch entry.sentence {
       case .drop: release(entry.token.slot)
-      case .close(let code, let reason):
+      case .slowConsumer, .tooManySubscriptions:
         connections[entry.token.slot].isCondemned = false
         dropQueue(entry.token.slot, keepingHead: true)
-        close(entry.token.slot, code, reason.description)
+        close(entry.token.slot, .tryAgainLater, entry.sentence.reason)
       }
     }
     flushConnections()

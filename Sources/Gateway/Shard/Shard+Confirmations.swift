@@ -62,7 +62,10 @@ extension Shard {
   }
 
   private func question(_ confirmation: Confirmation) -> SharedFrame {
-    .text(ActionDialect.taskStepResult(confirmation))
+    if let known = questions[confirmation.identifier] { return known }
+    let frame = SharedFrame.text(ActionDialect.taskStepResult(confirmation))
+    questions[confirmation.identifier] = frame
+    return frame
   }
 
   func carryConfirmationEffects() {
@@ -78,6 +81,7 @@ extension Shard {
       case .resolved(let confirmation):
         if let outcome = ConfirmationOutcomeLabel(confirmation.status) { metrics.add(.confirmations(outcome)) }
         metrics.observe(.confirmationWait, nowWall - confirmation.createdAt)
+        questions[confirmation.identifier] = nil
         let frame = SharedFrame.text(ActionDialect.confirmationResolved(confirmation))
         postToAll(.settled(confirmation.identifier, frame: frame))
         for waiter in waiters.take(confirmation.identifier.text) {
@@ -88,6 +92,7 @@ extension Shard {
       }
     }
     confirmationEffects.removeAll(keepingCapacity: true)
+    metrics.set(.confirmationsPending, confirmationDesk.pendingCount)
   }
 
   // MARK: Acknowledged messages
@@ -158,12 +163,11 @@ extension Shard {
     while let over = waiters.takeDue(at: now) {
       for waiter in over.waiters { answerPending(over.name, waiter) }
     }
-    metrics.set(.confirmationsPending, confirmationDesk.pendingCount)
     metrics.set(.subscriptions, topics.subscriptionCount)
     for status in TaskStatus.allCases { metrics.set(.tasks(TaskStatusLabel(status)), taskDesk.count(of: status)) }
   }
 
-  private func answerPending(_ name: String, _ waiter: AnswerWaiters.Waiter) {
+  func answerPending(_ name: String, _ waiter: AnswerWaiters.Waiter) {
     if let confirmation = confirmationDesk.find(CallbackIdentifier(text: name)) {
       reply(.confirmation(confirmation, isNew: waiter.isNew), to: waiter.address)
     } else if let message = messageDesk.find(MessageIdentifier(text: name)) {

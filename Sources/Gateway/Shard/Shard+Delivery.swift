@@ -8,12 +8,29 @@ extension Shard {
     let native = delivery.native.flatMap { frames.admit($0) }
     let task = delivery.taskDialect.flatMap { frames.admit($0) }
     let execution = delivery.execution.flatMap { frames.admit($0) }
-    if let frame = delivery.execution { topic.lastExecutionFrame = delivery.isTerminal ? nil : frame }
-    for watcher in topic.watchers {
+    if !delivery.isRepeat { topic.newest = delivery }
+    for place in topic.watchers.indices {
+      let watcher = topic.watchers[place]
+      let frame: Int32?
       switch watcher.audience {
-      case .native, .nativeCompressed: if let native { enqueue(watcher.slot, native) }
-      case .task, .taskCompressed: if let task { enqueue(watcher.slot, task) }
-      case .execution, .executionCompressed: if let execution { enqueue(watcher.slot, execution) }
+      case .native, .nativeCompressed: frame = native
+      case .task, .taskCompressed: frame = task
+      case .execution, .executionCompressed: frame = execution
+      }
+      guard let frame else { continue }
+      if !delivery.isTerminal, isBehind(watcher.slot) {
+        // A newer state supersedes this one: whoever does not keep up gets the newest when it is ready for it.
+        topic.watchers[place].isLagging = true
+        connections[watcher.slot].lags = true
+        metrics.add(.eventsConflated)
+        continue
+      }
+      topic.watchers[place].offset = delivery.offset
+      topic.watchers[place].isLagging = false
+      if watcher.isLagging, let whole = delivery.native, watcher.audience.isNative {
+        send(watcher.slot, whole.skipping(delivery.offset - watcher.offset - 1))
+      } else {
+        enqueue(watcher.slot, frame)
       }
     }
     metrics.observe(.broadcastFanout, Double(topic.watchers.count))
@@ -21,6 +38,29 @@ extension Shard {
     if let native { frames.settle(native) }
     if let task { frames.settle(task) }
     if let execution { frames.settle(execution) }
+  }
+
+  /// True where state events are held back: the kernel refused bytes, and more than a share of the limit waits already.
+  private func isBehind(_ slot: Int32) -> Bool {
+    connections[slot].awaitsWritable
+      && Int(connections[slot].pendingByteCount) * ShardLimits.conflationShare
+        > shared.configuration.sendBufferByteCount
+  }
+
+  /// The queue has left: the newest state of every task that the connection lags behind of.
+  func catchUp(_ slot: Int32) {
+    connections[slot].lags = false
+    topics.lagging(listHead: connections[slot].subscriptionHead) { topic, place in
+      topic.watchers[place].isLagging = false
+      guard let newest = topic.newest, newest.offset > topic.watchers[place].offset else { return }
+      let skipped = newest.offset - topic.watchers[place].offset - 1
+      topic.watchers[place].offset = newest.offset
+      switch topic.watchers[place].audience {
+      case .native, .nativeCompressed: if let frame = newest.native { send(slot, frame.skipping(skipped)) }
+      case .task, .taskCompressed: if let frame = newest.taskDialect { send(slot, frame) }
+      case .execution, .executionCompressed: if let frame = newest.execution { send(slot, frame) }
+      }
+    }
   }
 
   /// After a terminal event the execution dialect closes at once, the task dialect after `--terminal-grace`.
@@ -101,13 +141,15 @@ extension Shard {
     guard connections[slot].phase == .open, asked[callback, default: []].insert(token(of: slot)).inserted else {
       return
     }
-    connections[slot].wasAsked = true
+    connections[slot].identity?.asked.insert(callback)
     enqueue(slot, frame)
   }
 
   /// Tells the outcome to those who were asked and know the message.
   func receiveOutcome(_ callback: CallbackIdentifier, _ frame: SharedFrame) {
-    guard let tokens = asked.removeValue(forKey: callback), let index = frames.admit(frame) else { return }
+    guard let tokens = asked.removeValue(forKey: callback) else { return }
+    for token in tokens where isCurrent(token) { connections[token.slot].identity?.asked.remove(callback) }
+    guard let index = frames.admit(frame) else { return }
     for token in tokens where isCurrent(token) && connections[token.slot].speaksNative {
       enqueue(token.slot, index)
     }

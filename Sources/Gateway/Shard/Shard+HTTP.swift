@@ -167,7 +167,7 @@ extension Shard {
     response.reserveCapacity(body.count + 256)
     ResponseHead.append(
       status: status, contentType: contentType, extraFields: extraFields, bodyByteCount: body.count,
-      keepsAlive: exchange.keepsAlive, into: &response)
+      keepsAlive: exchange.keepsAlive, date: dateCache.text(unixSeconds: Int(nowWall)), into: &response)
     if !exchange.isHead, status != 304 { response.append(contentsOf: body) }
     send(slot, .raw(response))
     metrics.add(.httpRequests(StatusLabel(status: status)))
@@ -209,6 +209,9 @@ extension Shard {
     case .post: method = .post
     case .delete: method = .delete
     case .put, .patch, .options, .other: method = .other
+    }
+    if let query = head.query, QueryItems.all(in: bytes.extracting(query)) == nil {
+      return respond(slot, problem: Problem(.badRequest, "the query is not valid percent-encoded UTF-8"))
     }
     switch RestRouter.route(method, segments, echoIsOn: shared.configuration.isEchoOn) {
     case .call(let call): authorise(slot, exchange, call)

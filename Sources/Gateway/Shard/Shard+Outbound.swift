@@ -6,7 +6,7 @@ extension Shard {
   /// Queues one frame for one connection.
   func send(_ slot: Int32, _ frame: SharedFrame) {
     guard let index = frames.admit(frame) else {
-      condemn(slot, .close(.tryAgainLater, "Slow consumer"))
+      condemn(slot, .slowConsumer)
       return
     }
     enqueue(slot, index)
@@ -21,11 +21,11 @@ extension Shard {
     let byteCount = unsafe frames.bytes(frame, compressed: compressed).count
     let pending = Int(connections[slot].pendingByteCount)
     if pending > 0, pending + byteCount > sendByteCountMax(slot) {
-      condemn(slot, .close(.tryAgainLater, "Slow consumer"))
+      condemn(slot, .slowConsumer)
       return
     }
     guard let node = outboundNodes.take() else {
-      condemn(slot, .close(.tryAgainLater, "Slow consumer"))
+      condemn(slot, .slowConsumer)
       return
     }
     frames.addWaiter(frame)
@@ -155,6 +155,7 @@ extension Shard {
   /// Everything queued has left.
   private func drained(_ slot: Int32) {
     connections[slot].pendingByteCount = 0
+    if connections[slot].lags { catchUp(slot) }
     switch connections[slot].phase {
     case .flushing:
       if connections[slot].endsStream {
@@ -204,7 +205,7 @@ extension Shard {
   func condemn(_ slot: Int32, _ sentence: Condemned.Sentence) {
     guard connections[slot].phase != .free, !connections[slot].isCondemned else { return }
     connections[slot].isCondemned = true
-    if case .close = sentence { metrics.add(.slowConsumers(.closed)) }
+    if case .slowConsumer = sentence { metrics.add(.slowConsumers(.closed)) }
     condemned.append(Condemned(token: token(of: slot), sentence: sentence))
   }
 }

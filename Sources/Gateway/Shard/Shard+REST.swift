@@ -30,11 +30,6 @@ extension Shard {
     case .task(let command, let home, let pending):
       exchange.pending = pending
       post(.task(command, from: address), to: shared.home(of: home))
-    case .createExecution(let registration, let body):
-      exchange.pending = .createdExecution(body)
-      post(
-        .task(.register(registration, principal: bearer.principal), from: address),
-        to: shared.home(of: registration.identifier))
     case .list(let query):
       exchange.pending = .page
       let parts = gather(.page(limit: query.limit), answering: address, partCount: shared.shardCount)
@@ -167,8 +162,7 @@ extension Shard {
     case .task(let snapshot, let created):
       switch exchange.pending {
       case .execution: json(slot, 200, ResponseBodies.execution(snapshot, now: nowWall))
-      case .createdExecution(let body):
-        json(slot, 201, ResponseBodies.execution(snapshot, body, now: nowWall))
+      case .createdExecution: json(slot, 201, ResponseBodies.execution(snapshot, now: nowWall))
       default: json(slot, created ? 201 : 200, ResponseBodies.task(snapshot))
       }
     case .events(let epoch, let events): json(slot, 200, ResponseBodies.events(epoch, events))
@@ -232,6 +226,8 @@ extension Shard {
             }, version: GatewayVersion.text, uptimeSeconds: nowWall - shared.startedAtWall)))
     case .openAPI:
       respond(slot, status: 200, contentType: "application/json", body: OpenAPIDocument.bytes)
+    case .dashboardRedirect:
+      respond(slot, status: 308, contentType: nil, body: [], extraFields: [(name: "Location", value: "/ui/")])
     case .dashboard(let path): answerDashboard(slot, exchange, path)
     case .echo:
       respond(slot, status: 200, contentType: "application/octet-stream", body: exchange.body)

@@ -34,6 +34,9 @@ import Protocol
   var taskEffects: [TaskEffect] = []
   var confirmationEffects: [ConfirmationEffect] = []
   var waiters = AnswerWaiters()
+  var openings = OpeningCache()
+  /// The frames of pending questions, encoded once however often they are asked.
+  var questions: [CallbackIdentifier: SharedFrame] = [:]
   var gatherings: [UInt64: Gathering] = [:]
   var gatheringNumber: UInt64 = 0
 
@@ -48,6 +51,7 @@ import Protocol
   let sendBuffer: UnsafeMutableRawBufferPointer
   var inflaters = InflaterPool()
   var deflaters = DeflaterPool()
+  var dateCache = HTTPDateCache()
 
   // The turn's clock.
   var nowMilliseconds: Int64
@@ -59,6 +63,8 @@ import Protocol
   /// Milliseconds at which a listener that ran out of descriptors is tried again.
   var acceptAgainAt: Int64 = .max
   var statusRepeatAt: Int64 = .max
+  /// The tick of which `openings` is.
+  var openingsTick: Int64 = 0
 
   init(index: Int, shared: GatewayShared, environment: Environment) {
     self.index = index
@@ -114,11 +120,23 @@ struct Condemned {
   enum Sentence {
     /// The stream is dead.
     case drop
-    /// Drop what is queued, say why, close.
-    case close(CloseCode, StaticString)
+    /// Drop what is queued, say so (1013), close.
+    case slowConsumer
+    case tooManySubscriptions
   }
   let token: ConnectionToken
   let sentence: Sentence
+}
+
+extension Condemned.Sentence {
+  /// The reason of the close frame.
+  var reason: String {
+    switch self {
+    case .drop: ""
+    case .slowConsumer: "Slow consumer"
+    case .tooManySubscriptions: "Too many subscriptions"
+    }
+  }
 }
 
 /// Bounds of one shard, each with its reason.
@@ -158,10 +176,11 @@ enum ShardLimits {
   static let pipelinedByteCountMax = 65_536
   /// Connections parked at once for a close with 1013, over all shards (contract §2).
   static let parkedCountMax = 256
+  /// State events are conflated once the kernel refuses bytes and 1/4 of the hard limit waits: what waits is already
+  /// seconds old for such a reader, and the rest of the limit stays free for control events.
+  static let conflationShare = 4
   /// Payload bytes from which compression pays: 163 bytes cost 12 µs to save 42.
   static let compressedByteCountMin = 256
   /// Requests that wait for the answer to one confirmation or message.
   static let waitersPerAnswerMax = 64
-  /// Seconds that a request may ask to be held (`wait`).
-  static let waitSecondsMax = 300.0
 }

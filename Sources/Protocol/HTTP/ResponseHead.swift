@@ -6,11 +6,18 @@ package enum ResponseHead {
   ///
   /// Content-Length is always there, but where RFC 9110 §8.6 forbids it (1xx, 204) or would have it speak of another
   /// answer (304). Content-Length, Content-Type, Connection and Transfer-Encoding in `extraFields` are left out.
+  ///
+  /// - Parameter date: as `HTTPDateCache` gives it; empty where there is no clock (RFC 9110 §6.6.1).
   package static func append(
     status: Int, contentType: StaticString?, extraFields: [(name: String, value: String)] = [], bodyByteCount: Int,
-    keepsAlive: Bool, into output: inout [UInt8]
+    keepsAlive: Bool, date: [UInt8] = [], into output: inout [UInt8]
   ) {
     appendStatusLine(status, into: &output)
+    if !date.isEmpty {
+      output.append("Date: ")
+      output.append(contentsOf: date)
+      output.append("\r\n")
+    }
     if let contentType { appendField("Content-Type", contentType, into: &output) }
     appendExtraFields(extraFields, into: &output)
     if HTTPStatus.mayHaveBody(status) {

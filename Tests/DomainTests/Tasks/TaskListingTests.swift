@@ -14,7 +14,7 @@ struct TaskListingTests {
   private func names(_ page: TaskPage) -> [String] { page.tasks.map(\.identifier.text) }
 
   @Test(arguments: [1, 2, 3, 6, 7, 8])
-  func `pages of any size give every task once, by creation and name`(_ limit: Int) throws {
+  func `pages of any size give every task once, newest first and then by name`(_ limit: Int) throws {
     let bench = TaskBench()
     for name in ["b", "a", "c"] { try add(name, to: bench) }
     bench.advance(1)
@@ -30,7 +30,7 @@ struct TaskListingTests {
       listed += names(page)
       cursor = try page.nextCursor.map { try #require(TaskSortKey(cursor: $0)) }
     } while cursor != nil
-    #expect(listed == ["m", "n", "a", "b", "c", "y", "z"])
+    #expect(listed == ["y", "z", "a", "b", "c", "m", "n"])
   }
 
   @Test func `filters choose and combine`() throws {
@@ -69,15 +69,16 @@ struct TaskListingTests {
 
   @Test func `a call looks at a bounded number of tasks and says where it stopped`() throws {
     let bench = TaskBench()
+    try add("a", owner: "ann", to: bench)
+    bench.advance(1)
     for index in 0...TaskDeskSettings.listScanCountMax { try add("x\(100_000 + index)", to: bench) }
-    try add("z", owner: "ann", to: bench)
     var filter = TaskFilter()
     filter.owner = user("ann")
     let first = bench.desk.list(filter, after: nil, limit: 5)
     #expect(first.tasks.isEmpty)
     let end = try #require(first.end)
     let second = bench.desk.list(filter, after: end, limit: 5)
-    #expect(names(second) == ["z"] && second.end == nil)
+    #expect(names(second) == ["a"] && second.end == nil)
   }
 
   @Test(arguments: [1, 2, 3, 5, 100])
@@ -99,7 +100,7 @@ struct TaskListingTests {
       listed += names(page)
       cursor = page.end
     } while cursor != nil
-    #expect(listed == all)
+    #expect(listed == all.reversed())
   }
 
   @Test(arguments: ["", ".", "x", "zz.t", "3ff0000000000000.", "3ff0000000000000.a b", "7ff0000000000000.t", "fff.a/b"])

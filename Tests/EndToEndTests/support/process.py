@@ -16,7 +16,7 @@ from typing import Dict, List, Mapping, Optional, Tuple
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 START_SECONDS_MAX = 10.0
 STOP_SECONDS_MAX = 10.0
-API_KEY = "publisher-key"
+API_KEY = "a-publisher-key-for-tests"
 JWT_SECRET = "a-secret-of-at-least-thirty-two-bytes"
 
 _URL = re.compile(r"http://([0-9A-Za-z.\[\]:-]+?):(\d+)")

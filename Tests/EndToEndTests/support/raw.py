@@ -11,6 +11,8 @@ from typing import Dict, Optional, Tuple
 from .process import GatewayProcess
 
 MESSAGE_SECONDS_MAX = 5.0
+MASK = b"\x37\xfa\x21\x3d"
+"""RFC 6455 §5.7's own; the same in every run, so that tests keep their names."""
 
 
 def frame(opcode: int, payload: bytes = b"", *, final: bool = True, masked: bool = True, reserved: int = 0) -> bytes:
@@ -25,7 +27,7 @@ def frame(opcode: int, payload: bytes = b"", *, final: bool = True, masked: bool
         head += bytes([mask_bit | 127]) + struct.pack("!Q", len(payload))
     if not masked:
         return head + payload
-    mask = os.urandom(4)
+    mask = MASK
     return head + mask + bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
 
 

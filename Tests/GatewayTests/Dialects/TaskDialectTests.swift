@@ -82,7 +82,9 @@ struct TaskDialectTests {
       $0.status = .failed
       $0.finishedBy = .error
       $0.error = Specimen.json(#""索引失败""#)
-      $0.details = Specimen.json(#"{"traceback":"..."}"#)
+      // The last progress report's details are not the end's.
+      $0.details = Specimen.json(#"{"earlier":1}"#)
+      $0.terminalDetails = Specimen.json(#"{"traceback":"..."}"#)
     }
     #expect(TaskDialect.terminal(snapshot, now: Specimen.now).map(Specimen.text) == expected)
   }

@@ -110,9 +110,16 @@ struct ResponseBodiesTests {
   @Test func `executions`() {
     let body = ExecutionBody(workflow: Specimen.json(#""w""#), input: Specimen.json(#"{"input":1e400}"#))
     #expect(
-      Specimen.text(ResponseBodies.execution(Specimen.snapshot(), body, now: 2000))
+      Specimen.text(ResponseBodies.execution(Specimen.snapshot { $0.metadata = body.metadata }, now: 2000))
         == #"{"id":"t-1","execution_id":"t-1","status":"pending","progress":0,"message":null,"result":null,"error":null,"#
         + #""execution_time":null,"workflow_id":"w","input_data":{"input":1e400},"created_at":1000.25}"#)
+  }
+
+  @Test(arguments: [nil, "1", #""workflow_id""#, #"["workflow_id"]"#, #"{"input_data":1}"#] as [String?])
+  func `a task that was no execution shows no workflow`(_ metadata: String?) {
+    let snapshot = Specimen.snapshot { $0.metadata = metadata.map(Specimen.json) }
+    let text = Specimen.text(ResponseBodies.execution(snapshot, now: 2000))
+    #expect(text.hasSuffix(#""execution_time":null,"workflow_id":null,"input_data":null,"created_at":1000.25}"#))
   }
 
   @Test func `the rest`() {

@@ -31,4 +31,11 @@ struct HTTPDateTests {
     #expect(HTTPDate.text(unixSeconds: HTTPDate.unixSecondsMax + 1) == "Fri, 31 Dec 9999 23:59:59 GMT")
     #expect(HTTPDate.text(unixSeconds: .max) == "Fri, 31 Dec 9999 23:59:59 GMT")
   }
+
+  @Test func `the cache follows the clock, forwards and backwards`() {
+    var cache = HTTPDateCache()
+    for unixSeconds in [784_111_777, 784_111_777, 784_111_778, 0, -5, 784_111_777] {
+      #expect(cache.text(unixSeconds: unixSeconds) == Array(HTTPDate.text(unixSeconds: unixSeconds).utf8))
+    }
+  }
 }

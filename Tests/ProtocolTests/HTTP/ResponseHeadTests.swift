@@ -20,6 +20,16 @@ struct ResponseHeadTests {
         == "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n")
   }
 
+  @Test func `an answer has its date first`() {
+    var output: [UInt8] = []
+    ResponseHead.append(
+      status: 204, contentType: nil, bodyByteCount: 0, keepsAlive: true,
+      date: Array("Sun, 06 Nov 1994 08:49:37 GMT".utf8), into: &output)
+    #expect(
+      String(decoding: output, as: UTF8.self)
+        == "HTTP/1.1 204 No Content\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n")
+  }
+
   @Test func `a connection that ends says so`() {
     #expect(
       head(400, keepsAlive: false) == "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")

@@ -208,3 +208,30 @@ def test_importing_and_making_a_gateway_starts_no_thread(nobody: str) -> None:
     Gateway(nobody).progress("t", 1)
     assert threading.active_count() == before
     assert os.getpid() > 0
+
+
+def test_an_end_without_its_result_is_better_than_no_end(
+    double: Double, gateway: Gateway, strict_gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answer(request: Request) -> Answer:
+        return problem(413, "payload_too_large") if len(request.content) > 1000 else (200, {"offset": 1})
+
+    double.answer = answer
+    assert gateway.complete("t", {"rows": ["x" * 2000]}, message="done") is True
+    assert double.last.body == {"success": True, "message": "done"}
+    assert "the result of task t is left out" in caplog.text
+    assert gateway.error("t", "boom", details="x" * 2000) is True
+    assert double.last.body == {"error": "boom"}
+    assert gateway.error("t", "x" * 2000) is False, "nothing to leave out"
+    with pytest.raises(GatewayError, match="payload_too_large"):
+        strict_gateway.complete("t", "x" * 2000)
+    assert len(double.requests) == 6
+
+
+def test_an_exception_whose_text_raises_is_named_by_its_type(double: Double, gateway: Gateway) -> None:
+    class Nasty(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no text")
+
+    assert gateway.error("t", Nasty()) is True
+    assert double.last.body == {"error": "Nasty"}

@@ -14,6 +14,7 @@ extension TaskDesk {
     switch report.statusWord.flatMap(TaskStatus.init(word:)) {
     case .completed:
       record.snapshot.terminalMessage = report.message.value
+      record.snapshot.terminalDetails = report.details.value
       return finish(
         record, with: Ending(.completeSuccess, report), at: moment, into: &effects)
     case .failed:
@@ -22,10 +23,12 @@ extension TaskDesk {
       ending.error = error
       ending.given.appendMember("error", error)
       record.snapshot.terminalMessage = report.message.value
+      record.snapshot.terminalDetails = report.details.value
       record.snapshot.error = error
       return finish(record, with: ending, at: moment, into: &effects)
     case .cancelled:
       record.snapshot.terminalMessage = report.message.value
+      record.snapshot.terminalDetails = report.details.value
       return finish(record, with: Ending(.cancelled, report), at: moment, into: &effects)
     case .pending:
       // A task that runs does not go back.
@@ -77,6 +80,7 @@ extension TaskDesk {
     let record = try publishable(identifier, byteCount: byteCount, at: moment, random: &random, into: &effects)
     record.snapshot.error = report.error
     record.snapshot.errorCode = report.errorCode
+    record.snapshot.terminalDetails = report.details
     if let details = report.details { record.snapshot.details = details }
     var ending = Ending(.error, given: report.given)
     ending.error = report.error

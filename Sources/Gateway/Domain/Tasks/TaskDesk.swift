@@ -5,7 +5,7 @@
 package struct TaskDesk {
   package let settings: TaskDeskSettings
   var records: [TaskIdentifier: TaskRecord] = [:]
-  /// By `TaskSortKey`; removed records stay until they outnumber the others.
+  /// By creation, so against the order of `TaskSortKey`; removed records stay until they outnumber the others.
   var creationOrder: [TaskRecord] = []
   var cancelDeadlines = DeadlineQueue<TaskIdentifier>()
   var removalDeadlines = DeadlineQueue<TaskIdentifier>()
@@ -177,20 +177,20 @@ package struct TaskDesk {
   private mutating func insertInCreationOrder(_ record: TaskRecord) {
     // Time mostly goes forward, so this mostly appends.
     let key = TaskSortKey(record.snapshot)
-    if let last = creationOrder.last, key < TaskSortKey(last.snapshot) {
-      creationOrder.insert(record, at: firstPlace(after: key))
+    if let last = creationOrder.last, key > TaskSortKey(last.snapshot) {
+      creationOrder.insert(record, at: countListed(after: key))
     } else {
       creationOrder.append(record)
     }
   }
 
-  /// The first place in the order of creation whose key is beyond `key`.
-  func firstPlace(after key: TaskSortKey) -> Int {
+  /// How many records a listing shows after `key`: those at the front of the order of creation.
+  func countListed(after key: TaskSortKey) -> Int {
     var low = 0
     var high = creationOrder.count
     while low < high {
       let middle = (low + high) / 2
-      if key < TaskSortKey(creationOrder[middle].snapshot) { high = middle } else { low = middle + 1 }
+      if TaskSortKey(creationOrder[middle].snapshot) > key { low = middle + 1 } else { high = middle }
     }
     return low
   }

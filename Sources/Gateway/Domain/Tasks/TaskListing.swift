@@ -1,4 +1,4 @@
-/// A task's place in the stable order of listings: by creation, then by name.
+/// A task's place in the stable order of listings: the newest first, those of one moment by name.
 package struct TaskSortKey: Comparable, Sendable {
   /// Unix seconds.
   package let createdAt: Double
@@ -13,8 +13,9 @@ package struct TaskSortKey: Comparable, Sendable {
     self.init(createdAt: snapshot.createdAt, identifier: snapshot.identifier)
   }
 
+  /// Whether `left` is listed before `right`.
   package static func < (left: TaskSortKey, right: TaskSortKey) -> Bool {
-    if left.createdAt != right.createdAt { return left.createdAt < right.createdAt }
+    if left.createdAt != right.createdAt { return left.createdAt > right.createdAt }
     return left.identifier.text < right.identifier.text
   }
 
@@ -80,15 +81,16 @@ package struct TaskPage: Sendable {
 }
 
 extension TaskDesk {
-  /// A page of this desk's tasks after `cursor`, oldest first. Looks at `TaskDeskSettings.listScanCountMax` tasks
-  /// at most, so a page may be short, even empty, and still have an `end`.
+  /// A page of this desk's tasks after `cursor`, newest first: a cursor walks into the past. Looks at
+  /// `TaskDeskSettings.listScanCountMax` tasks at most, so a page may be short, even empty, and still have an `end`.
   package func list(_ filter: TaskFilter, after cursor: TaskSortKey?, limit: Int) -> TaskPage {
     let limit = min(max(limit, 1), TaskDeskSettings.listCountMax)
     var page = TaskPage(tasks: [], end: nil)
-    let start = cursor.map { firstPlace(after: $0) } ?? 0
-    var index = start
-    while index < creationOrder.count {
-      let record = creationOrder[index]
+    // The records lie in the order of creation, so the listing goes through them backwards.
+    let start = cursor.map { countListed(after: $0) } ?? creationOrder.count
+    var remainingCount = start
+    while remainingCount > 0 {
+      let record = creationOrder[remainingCount - 1]
       if !record.isRemoved, filter.matches(record.snapshot) {
         // One more than the page holds: it is not the last.
         if page.tasks.count == limit {
@@ -97,8 +99,8 @@ extension TaskDesk {
         }
         page.tasks.append(record.snapshot)
       }
-      index += 1
-      if index - start >= TaskDeskSettings.listScanCountMax, index < creationOrder.count {
+      remainingCount -= 1
+      if start - remainingCount >= TaskDeskSettings.listScanCountMax, remainingCount > 0 {
         page.end = TaskSortKey(record.snapshot)
         return page
       }

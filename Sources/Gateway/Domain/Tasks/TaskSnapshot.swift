@@ -19,6 +19,8 @@ package struct TaskSnapshot: Sendable {
   /// The message that the terminal publish itself carried, nil where it had none: what the dialects replay to a
   /// late comer, and what their default words stand in for. `message` keeps the last one of any report.
   package var terminalMessage: JSONText?
+  /// Likewise the details; `details` keeps the last ones of any report.
+  package var terminalDetails: JSONText?
   package var error: JSONText?
   package var errorCode: JSONText?
   package var owner: UserIdentifier?

@@ -9,7 +9,7 @@ import time
 import uuid
 import weakref
 from collections import OrderedDict
-from typing import Any, Dict, Mapping, Optional, Sequence
+from typing import Any, Dict, FrozenSet, Mapping, Optional, Sequence
 from urllib.parse import quote
 
 from .encoding import encode
@@ -47,7 +47,17 @@ def _body(**members: Any) -> Dict[str, Any]:
 
 
 def _segment(identifier: Any) -> str:
-    return quote(str(identifier), safe="")
+    return quote(str(identifier), safe="", errors="replace")
+
+
+def _error_text(error: Any) -> str:
+    """A text for whatever was raised; other people's ``__str__`` may raise, too."""
+    if isinstance(error, str):
+        return error
+    try:
+        return str(error) or repr(error)
+    except Exception:
+        return type(error).__name__
 
 
 _gateways: "weakref.WeakSet[Gateway]" = weakref.WeakSet()
@@ -181,15 +191,16 @@ class Gateway:
     def complete(
         self, task_id: str, result: Any = None, *, success: bool = True, message: Optional[str] = None
     ) -> bool:
-        """Ends the task. ``success=False`` ends it as failed."""
+        """Ends the task. ``success=False`` ends it as failed. A result that the gateway finds too large is left out,
+        with a warning: a task whose end nobody sees is worse than one without its result."""
         body = _body(success=success, message=message, result=result)
-        return self._publish(f"/api/v1/tasks/{_segment(task_id)}/complete", body, task_id=task_id)
+        return self._end(f"/api/v1/tasks/{_segment(task_id)}/complete", body, task_id, dispensable="result")
 
     def error(self, task_id: str, error: Any, *, error_code: Optional[str] = None, details: Any = None) -> bool:
-        """Ends the task as failed. ``error`` is a text or an exception."""
-        text = error if isinstance(error, str) else (str(error) or repr(error))
-        body = _body(error=text, error_code=error_code, details=details)
-        return self._publish(f"/api/v1/tasks/{_segment(task_id)}/error", body, task_id=task_id)
+        """Ends the task as failed. ``error`` is a text or an exception. Details that the gateway finds too large are
+        left out, with a warning."""
+        body = _body(error=_error_text(error), error_code=error_code, details=details)
+        return self._end(f"/api/v1/tasks/{_segment(task_id)}/error", body, task_id, dispensable="details")
 
     def heartbeat(self, task_id: str, *, user_id: Optional[str] = None, message: Optional[str] = None) -> bool:
         """Says that the task is still being worked on: renews its lease and is shown to its watchers."""
@@ -301,11 +312,11 @@ class Gateway:
             "timeout": timeout,
             "default_proceed": default_proceed,
         }
+        # Not held: once the question has a name, no gateway's restart and no lost connection can lose it.
         outcome = self._transport.request(
             "POST",
-            f"/api/v1/confirmations?wait={HELD_SECONDS_MAX}",
+            "/api/v1/confirmations",
             encode(body, strict=self._strict),
-            held_seconds=HELD_SECONDS_MAX,
             headers={"Idempotency-Key": str(uuid.uuid4())},
         )
         self._note_success()
@@ -363,6 +374,19 @@ class Gateway:
     ) -> bool:
         return self._report(path, body, task_id=task_id, may_be_skipped=may_be_skipped) is not None
 
+    def _end(self, path: str, body: Dict[str, Any], task_id: str, *, dispensable: str) -> bool:
+        try:
+            return self._report(path, body, task_id=task_id, raised=frozenset(("payload_too_large",))) is not None
+        except GatewayError as error:
+            if self._strict or dispensable not in body:
+                self._note_failure(error)
+                if self._strict:
+                    raise
+                return False
+            logger.warning("the %s of task %s is left out: %s", dispensable, task_id, error)
+        body.pop(dispensable)
+        return self._publish(path, body, task_id=task_id)
+
     def _report(
         self,
         path: str,
@@ -371,8 +395,10 @@ class Gateway:
         task_id: Optional[str] = None,
         may_be_skipped: bool = False,
         held_seconds: float = 0.0,
+        raised: FrozenSet[str] = frozenset(),
     ) -> Any:
-        """The gateway's answer to a report, ``{}`` where it has none; None when the gateway did not take it.
+        """The gateway's answer to a report, ``{}`` where it has none; None when the gateway did not take it. Errors
+        whose code is in ``raised`` are left to the caller.
 
         Only GatewayError is caught: what is raised from outside, such as Celery's SoftTimeLimitExceeded, belongs to
         the task. Ends are always tried, progress is skipped while the gateway is known to be silent.
@@ -383,6 +409,8 @@ class Gateway:
             content = encode(body, strict=self._strict)
             answer = self._transport.request("POST", path, content, held_seconds=held_seconds)
         except GatewayError as error:
+            if error.code in raised:
+                raise
             self._note_failure(error)
             if self._strict:
                 raise

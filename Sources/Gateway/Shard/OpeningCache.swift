@@ -1,0 +1,48 @@
+import GatewayDomain
+import Protocol
+
+/// What subscribers are told first, encoded once for all that come at about the same time: a thousand that reconnect, or
+/// one that asks a thousand times, share the same frames. Emptied every tick, so it costs memory only while it helps.
+struct OpeningCache {
+  private struct SnapshotFrame {
+    let offset: Int
+    let updatedAt: Double
+    let frame: SharedFrame
+  }
+
+  private struct Key: Hashable {
+    let task: TaskIdentifier
+    let kind: WatchRequest.Key
+  }
+
+  private var snapshots: [Key: SnapshotFrame] = [:]
+  private var events: [TaskIdentifier: [EventPosition: SharedFrame]] = [:]
+
+  /// The frame of a snapshot; `encode` makes it where the last one is of another state.
+  mutating func snapshot(
+    _ snapshot: TaskSnapshot, for kind: WatchRequest.Key, encode: () -> SharedFrame
+  ) -> SharedFrame {
+    let key = Key(task: snapshot.identifier, kind: kind)
+    if let known = snapshots[key], known.offset == snapshot.offset, known.updatedAt == snapshot.updatedAt {
+      return known.frame
+    }
+    let frame = encode()
+    snapshots[key] = SnapshotFrame(offset: snapshot.offset, updatedAt: snapshot.updatedAt, frame: frame)
+    return frame
+  }
+
+  /// The frame of an event that is replayed. An event never changes.
+  mutating func event(_ event: TaskEvent, encode: () -> SharedFrame) -> SharedFrame {
+    let position = EventPosition(epoch: event.epoch, offset: event.offset)
+    if let known = events[event.task]?[position] { return known }
+    let frame = encode()
+    events[event.task, default: [:]][position] = frame
+    return frame
+  }
+
+  mutating func empty() {
+    guard !snapshots.isEmpty || !events.isEmpty else { return }
+    snapshots.removeAll(keepingCapacity: true)
+    events.removeAll(keepingCapacity: true)
+  }
+}
