@@ -79,7 +79,7 @@ def profile(path: Path, count: int, server_name: str) -> tuple[tuple[dict, dict]
     with tempfile.TemporaryDirectory() as directory:
         file = pathlib.Path(directory) / "callgrind.out"
         command = ("valgrind", "--tool=callgrind", f"--callgrind-out-file={file}", *server.command)
-        with Running(dataclasses.replace(server, command=command)) as running:
+        with Running(dataclasses.replace(server, command=command), echoes="echo" in path.arguments) as running:
             load = [
                 str(BUILT / "load"), "--target", server.target, "--port", str(running.port), "--server",
                 str(running.process.pid), *path.arguments.split(), path.option, str(count),

@@ -92,7 +92,7 @@ def run_scenario(scenario: Scenario, repetition: int, arguments: argparse.Namesp
 
 def run_once(scenario: Scenario, name: str, repetition: int, is_quick: bool) -> dict:
     server = SERVERS[name]
-    with Running(server) as running:
+    with Running(server, echoes=scenario.kind == "echo") as running:
         start_seconds, resident = running.start_seconds, running.resident_bytes()
         command = [
             *pinned("1"), str(BUILT / "load"), "--target", server.target, "--port", str(running.port),

@@ -28,13 +28,15 @@ class Server:
     # `{port}` is replaced by a free one.
     command: tuple[str, ...]
     cores: str = "0"
+    # What the command needs besides to send messages back.
+    echo_options: tuple[str, ...] = ()
 
 
 def signalbox(threads: int) -> tuple[str, ...]:
     """Quiet and without surprises: no heartbeat falls into a measured stretch, nothing is written to a disk."""
     return (
         str(ROOT / ".build" / "release" / "signalbox"), "serve", "--dev", "--port", "{port}",
-        "--threads", str(threads), "--store", "memory", "--echo", "--ping-interval", "3600", "--log-level", "warning",
+        "--threads", str(threads), "--store", "memory", "--ping-interval", "3600", "--log-level", "warning",
     )
 
 
@@ -44,8 +46,8 @@ SERVERS = {
         Server("ceiling", "ceiling: a C loop, one send per delivery", "ceiling", (str(BUILT / "ceiling"), "--port", "{port}")),
         Server("ceiling-batch", "ceiling: a C loop, one send per turn", "ceiling",
                (str(BUILT / "ceiling"), "--port", "{port}", "--batch")),
-        Server("signalbox", "Signalbox, one loop", "signalbox", signalbox(1)),
-        Server("signalbox-2", "Signalbox, two loops", "signalbox", signalbox(2), cores="0,1"),
+        Server("signalbox", "Signalbox, one loop", "signalbox", signalbox(1), echo_options=("--echo",)),
+        Server("signalbox-2", "Signalbox, two loops", "signalbox", signalbox(2), cores="0,1", echo_options=("--echo",)),
     )
 }
 
@@ -59,11 +61,11 @@ def free_port() -> int:
 class Running:
     """A started server, as a context manager. `start_seconds` is from its start to its first accepted connection."""
 
-    def __init__(self, server: Server):
+    def __init__(self, server: Server, *, echoes: bool = False):
         self.server = server
         self.port = free_port()
         self.log = tempfile.TemporaryFile()
-        command = [part.format(port=self.port) for part in server.command]
+        command = [part.format(port=self.port) for part in (*server.command, *(server.echo_options if echoes else ()))]
         self.command = [*pinned(server.cores), *command]
         started = time.monotonic()
         self.process = subprocess.Popen(

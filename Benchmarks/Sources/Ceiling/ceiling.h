@@ -17,6 +17,8 @@ enum {
   EVENT_COUNT_MAX = 1024,
   LISTEN_BACKLOG = 4096,
   FRAME_HEADER_BYTE_COUNT_MAX = 10,
+  // The message of the run that a fault strikes.
+  FAULTY_MESSAGE = 50,
 };
 
 /// Bytes that wait: a frame cut off by a read, or output the kernel did not take.
@@ -43,6 +45,10 @@ struct topic {
 
 extern struct connection connections[DESCRIPTOR_COUNT_MAX];
 extern bool is_batching;
+
+/// What `--fault` breaks for one subscriber, so that the load generator can be shown to notice. Not while batching.
+enum fault { FAULT_NONE, FAULT_DROP, FAULT_REPEAT, FAULT_SWAP, FAULT_FLIP, FAULT_CUT };
+extern enum fault fault;
 
 // handshake.c
 /// Writes the answer to an opening handshake (RFC 6455 §4.2.2); 0 where the head has no key.

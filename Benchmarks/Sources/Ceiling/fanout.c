@@ -44,6 +44,30 @@ static size_t frame_header(size_t byte_count, uint8_t header[FRAME_HEADER_BYTE_C
   return 10;
 }
 
+/// Sends to the one whom the fault strikes.
+static void send_faulty(int descriptor, const uint8_t *frame, size_t byte_count) {
+  static uint8_t kept[FRAME_HEADER_BYTE_COUNT_MAX + READ_BYTE_COUNT];
+  static size_t kept_byte_count;
+  static int message_count;
+  bool is_struck = ++message_count == FAULTY_MESSAGE;
+  if (is_struck && fault == FAULT_DROP) return;
+  if (is_struck && fault == FAULT_CUT) return connection_send(descriptor, frame, byte_count - 1);
+  if (is_struck && fault == FAULT_SWAP) {
+    memcpy(kept, frame, byte_count);
+    kept_byte_count = byte_count;
+    return;
+  }
+  if (is_struck && fault == FAULT_FLIP) {
+    memcpy(kept, frame, byte_count);
+    kept[byte_count - 3] ^= 1;
+    return connection_send(descriptor, kept, byte_count);
+  }
+  connection_send(descriptor, frame, byte_count);
+  if (is_struck && fault == FAULT_REPEAT) connection_send(descriptor, frame, byte_count);
+  if (kept_byte_count > 0) connection_send(descriptor, kept, kept_byte_count);
+  kept_byte_count = 0;
+}
+
 void topic_publish(int32_t index, const uint8_t *payload, size_t byte_count) {
   static uint8_t frame[FRAME_HEADER_BYTE_COUNT_MAX + READ_BYTE_COUNT];
   struct topic *topic = &topics[index];
@@ -56,7 +80,11 @@ void topic_publish(int32_t index, const uint8_t *payload, size_t byte_count) {
     return;
   }
   for (uint32_t i = 0; i < topic->subscriber_count; i++) {
-    connection_send(topic->subscribers[i], frame, header_byte_count + byte_count);
+    if (fault != FAULT_NONE && i == topic->subscriber_count / 2) {
+      send_faulty(topic->subscribers[i], frame, header_byte_count + byte_count);
+    } else {
+      connection_send(topic->subscribers[i], frame, header_byte_count + byte_count);
+    }
   }
 }
 

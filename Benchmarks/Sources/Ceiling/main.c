@@ -14,6 +14,7 @@
 
 struct connection connections[DESCRIPTOR_COUNT_MAX];
 bool is_batching;
+enum fault fault;
 static int epoll;
 
 void watch(int descriptor, uint32_t events, bool is_new) {
@@ -59,8 +60,14 @@ int main(int argument_count, char **arguments) {
       is_batching = true;
     } else if (strcmp(arguments[i], "--port") == 0 && i + 1 < argument_count) {
       port = (uint16_t)atoi(arguments[++i]);
+    } else if (strcmp(arguments[i], "--fault") == 0 && i + 1 < argument_count) {
+      static const char *const names[] = {"none", "drop", "repeat", "swap", "flip", "cut"};
+      i++;
+      for (int kind = FAULT_DROP; kind <= FAULT_CUT; kind++) {
+        if (strcmp(arguments[i], names[kind]) == 0) fault = (enum fault)kind;
+      }
     } else {
-      fprintf(stderr, "usage: ceiling [--port N] [--batch]\n");
+      fprintf(stderr, "usage: ceiling [--port N] [--batch] [--fault drop|repeat|swap|flip|cut]\n");
       return 64;
     }
   }
