@@ -38,7 +38,7 @@ tsan: ## run unit tests and a live load under the thread sanitizer
 	@scripts/install-system-packages.sh build test
 	@scripts/tsan.sh
 
-soak: build ## run all 517 Autobahn cases (a quarter of an hour)
+soak: build ## run all 517 Autobahn cases (10 minutes)
 	@scripts/install-system-packages.sh test
 	python3 Tests/ConformanceTests/autobahn/run.py --all
 
