@@ -23,11 +23,18 @@ extension Shard {
     var rejected: [(line: Int, problem: Problem)] = []
     var cancelRequested: [TaskIdentifier] = []
     for line in lines {
+      let command: TaskCommand
+      switch line.work {
+      case .relay(let operation):
+        send(operation)
+        continue
+      case .task(let given): command = given
+      }
       do throws(Problem) {
-        let answer = try perform(line.command)
+        let answer = try perform(command)
         switch answer {
-        case .receipt(let receipt) where receipt.cancelRequested: line.command.task.map { cancelRequested.append($0) }
-        case .cancelRequested(true): line.command.task.map { cancelRequested.append($0) }
+        case .receipt(let receipt) where receipt.cancelRequested: command.task.map { cancelRequested.append($0) }
+        case .cancelRequested(true): command.task.map { cancelRequested.append($0) }
         default: break
         }
       } catch {
