@@ -108,6 +108,10 @@ final class ConnectionIdentity {
   var asked: Set<CallbackIdentifier> = []
   /// Users it has named, with authentication off.
   var namedUserCount = 0
+  /// Subscribes to tasks whose homes have not answered yet.
+  var pendingWatches: [TaskIdentifier: PendingWatch] = [:]
+  /// When the connection became its user's; set where a newer one replaces it.
+  var arrival: UserArrival?
   /// The task of the task and execution dialects.
   var task: TaskIdentifier?
   let openedAt: Double
@@ -121,9 +125,31 @@ final class ConnectionIdentity {
   }
 }
 
+/// Subscribes of one connection to one task that are on their way.
+struct PendingWatch {
+  /// Answers that will come.
+  var count = 0
+  /// The first so many of them are to be ignored: the client has unsubscribed since.
+  var withdrawnCount = 0
+}
+
+/// When a connection became a user's: orders connections over all shards, so that of two that come at once one is older.
+struct UserArrival: Sendable {
+  /// Nanoseconds of the shards' common clock, read when the connection entered.
+  let nanoseconds: UInt64
+  let shard: Int
+  let slot: Int32
+
+  func isBefore(_ other: UserArrival) -> Bool {
+    (nanoseconds, shard, slot) < (other.nanoseconds, other.shard, other.slot)
+  }
+}
+
 /// One queued frame of one connection.
 struct OutboundNode {
   var frame: Int32 = -1
   var next: Int32 = -1
   var isCompressed = false
+  /// Queued before the connection became a WebSocket.
+  var isHTTP = false
 }

@@ -117,9 +117,17 @@ extension Shard {
       switch entry.sentence {
       case .drop: release(entry.token.slot)
       case .close(let code, let reason):
-        connections[entry.token.slot].isCondemned = false
-        dropQueue(entry.token.slot, keepingHead: true)
-        close(entry.token.slot, code, reason.description)
+        let slot = entry.token.slot
+        connections[slot].isCondemned = false
+        switch connections[slot].phase {
+        case .open:
+          dropQueue(slot, keepingHead: true)
+          close(slot, code, reason.description)
+        // An answer is missing: what would follow could not be told apart.
+        case .http: release(slot)
+        // Its last word is queued already.
+        case .closing, .flushing, .free: break
+        }
       }
     }
     flushConnections()

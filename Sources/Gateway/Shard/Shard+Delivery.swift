@@ -11,9 +11,9 @@ extension Shard {
     if let frame = delivery.execution { topic.lastExecutionFrame = delivery.isTerminal ? nil : frame }
     for watcher in topic.watchers {
       switch watcher.audience {
-      case .native, .nativeCompressed: if let native { enqueue(watcher.slot, native) }
-      case .task, .taskCompressed: if let task { enqueue(watcher.slot, task) }
-      case .execution, .executionCompressed: if let execution { enqueue(watcher.slot, execution) }
+      case .native, .nativeCompressed: deliver(native, delivery.native, to: watcher.slot)
+      case .task, .taskCompressed: deliver(task, delivery.taskDialect, to: watcher.slot)
+      case .execution, .executionCompressed: deliver(execution, delivery.execution, to: watcher.slot)
       }
     }
     metrics.observe(.broadcastFanout, Double(topic.watchers.count))
@@ -21,6 +21,12 @@ extension Shard {
     if let native { frames.settle(native) }
     if let task { frames.settle(task) }
     if let execution { frames.settle(execution) }
+  }
+
+  /// Queues an event. Where the pool had no room for it the connection goes: a gap would not be noticed.
+  private func deliver(_ index: Int32?, _ frame: SharedFrame?, to slot: Int32) {
+    if let index { return enqueue(slot, index) }
+    if frame != nil { condemn(slot, .close(.tryAgainLater, "Slow consumer")) }
   }
 
   /// After a terminal event the execution dialect closes at once, the task dialect after `--terminal-grace`.
@@ -119,13 +125,13 @@ extension Shard {
   // MARK: Closing a user's connections
 
   func closeConnections(
-    of user: UserIdentifier, except: (shard: Int, connection: ConnectionToken)?, _ code: CloseCode, _ reason: String,
-    from address: ReplyAddress
+    of user: UserIdentifier, newcomer: UserArrival?, _ code: CloseCode, _ reason: String, from address: ReplyAddress
   ) {
     var slots: [Int32] = []
     for watcher in topics.topic(.user(user))?.watchers ?? [] {
-      let token = token(of: watcher.slot)
-      if let except, except.shard == index, except.connection == token { continue }
+      if let newcomer, let arrival = connections[watcher.slot].identity?.arrival, !arrival.isBefore(newcomer) {
+        continue
+      }
       if connections[watcher.slot].phase == .open { slots.append(watcher.slot) }
     }
     for slot in slots { close(slot, code, reason) }

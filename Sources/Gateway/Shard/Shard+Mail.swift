@@ -15,8 +15,8 @@ extension Shard {
     case .relay(let relay): receiveRelay(relay)
     case .ask(let notice): receiveQuestion(notice)
     case .settled(let callback, let frame): receiveOutcome(callback, frame)
-    case .closeUser(let user, let except, let code, let reason, let address):
-      closeConnections(of: user, except: except, code, reason, from: address)
+    case .closeUser(let user, let newcomer, let code, let reason, let address):
+      closeConnections(of: user, newcomer: newcomer, code, reason, from: address)
     case .answer(let address, let answer): receiveAnswer(answer, for: address)
     case .drain: drain()
     case .stop: isStopped = true
@@ -97,10 +97,16 @@ extension Shard {
     let request = opening.request
     let slot = request.connection.slot
     let isHere = isCurrent(request.connection) && connections[slot].phase == .open
+    let isAction = request.key == .task || request.key == .execution
+    if isHere, isAction, isWithdrawn(slot, request.task) {
+      connections[slot].identity?.subscriptionCount -= 1
+      if case .opened(_, isLast: false) = opening.outcome { giveUp(request) }
+      return
+    }
     switch opening.outcome {
     case .refused(let code):
       guard isHere else { return }
-      connections[slot].identity?.subscriptionCount -= 1
+      if isAction { connections[slot].identity?.subscriptionCount -= 1 }
       refuse(slot, request, code)
     case .opened(let frames, let isLast):
       guard isHere else {
@@ -113,7 +119,20 @@ extension Shard {
         return
       }
       follow(slot, request)
+      if request.key == .executionDialect, let status = frames.last {
+        topics.topic(.task(request.task))?.lastExecutionFrame = status
+      }
     }
+  }
+
+  /// Takes note of a home's answer; true where the client has unsubscribed while it was on its way.
+  private func isWithdrawn(_ slot: Int32, _ task: TaskIdentifier) -> Bool {
+    guard let identity = connections[slot].identity, var pending = identity.pendingWatches[task] else { return false }
+    let isWithdrawn = pending.withdrawnCount > 0
+    pending.count -= 1
+    if isWithdrawn { pending.withdrawnCount -= 1 }
+    identity.pendingWatches[task] = pending.count > 0 ? pending : nil
+    return isWithdrawn
   }
 
   private func follow(_ slot: Int32, _ request: WatchRequest) {
