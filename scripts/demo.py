@@ -192,7 +192,7 @@ def release_service(gateway):
 
 def render_film(gateway):
     total = 1_440
-    task = Task(gateway, "render", "Render “Harbour” (cancel me)", owner=USER, total=total)
+    task = Task(gateway, "render", "Render film (cancel me)", owner=USER, total=total)
     frame = 0
     try:
         while frame < total:

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the Debian packages that building or testing needs, and only those that are missing.
 #
-#   scripts/install-system-packages.sh [build] [test]
+#   scripts/install-system-packages.sh [build] [lint] [test]
 #
 # Nothing is installed, and no root is needed, when everything is there already. What a package would start as a
 # system service is neither started nor enabled: the tests start their own nginx, Redis and Prometheus.
@@ -43,6 +43,9 @@ for purpose in "$@"; do
       need zlib1g-dev test -e /usr/include/zlib.h
       need libssl-dev test -e /usr/include/openssl/evp.h
       ;;
+    lint)
+      need python3 command_exists python3
+      ;;
     test)
       need ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
       need python3 command_exists python3
@@ -56,7 +59,7 @@ for purpose in "$@"; do
       need node-ws node_speaks_websocket
       ;;
     *)
-      echo "install-system-packages: '$purpose' is not a purpose, must be build or test" >&2
+      echo "install-system-packages: '$purpose' is not a purpose, must be build, lint or test" >&2
       exit 64
       ;;
   esac

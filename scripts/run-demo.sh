@@ -27,7 +27,7 @@ done
 
 if [ -f scripts/demo.py ]; then
   if command -v python3 >/dev/null; then
-    python3 scripts/demo.py "$url" &
+    python3 scripts/demo.py --url "$url" &
     demo=$!
   else
     echo "the demo tasks need python3, which is not installed: the gateway runs without them" >&2

@@ -37,13 +37,15 @@ def stop(process):
 def take(url):
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = browser.new_context(viewport={"width": 1_080, "height": 810}).new_page()
+        page = browser.new_context(viewport={"width": 1_080, "height": 825}).new_page()
         page.goto(f"{url}/ui/")
         # Scene: somebody has cancelled a task, one has failed, one is finished, a question waits for its answer.
         rendering = page.locator('.task[data-task-id^="render-"][data-status="running"]')
         expect(rendering.get_by_role("progressbar")).to_have_attribute("aria-valuenow", re.compile(r"[3-9]\d"),
                                                                        timeout=SCENE_TIMEOUT)
         rendering.locator('.task-action button').click()
+        # The pointer would lie on some other button when the rows move.
+        page.mouse.move(0, 0)
         for status in ("cancelled", "failed", "completed"):
             expect(page.locator(f'.task[data-status="{status}"]').first).to_be_visible(timeout=SCENE_TIMEOUT)
         expect(page.locator('.decision[data-state="open"]').first).to_be_visible(timeout=SCENE_TIMEOUT)

@@ -9,6 +9,7 @@ thread met an answer that must not be, or when the gateway does not end with sta
 
 import argparse
 import collections
+import contextlib
 import json
 import os
 import random
@@ -117,19 +118,22 @@ class Load:
         self.stopping.wait(chance.random() / 5)
 
     def watch(self, chance):
-        sockets = []
-        try:
+        # Left in the opposite order of opening, each with its closing handshake.
+        with contextlib.ExitStack() as stack:
+            sockets = []
             for _ in range(CONNECTIONS_PER_WATCHER):
                 task = f"task-{chance.randrange(TASKS)}-{int(time.monotonic()) // 2}"
                 path = chance.choice(["/ws", "/", f"/ws/task/{task}", f"/api/v1/ws/executions/{task}"])
                 compression = chance.choice(["deflate", None])
                 subprotocols = chance.choice([None, ["signalbox.v1"]])
-                websocket = connect(
-                    self.gateway.websocket_url + path,
-                    compression=compression,
-                    subprotocols=subprotocols,
-                    open_timeout=20,
-                    close_timeout=2,
+                websocket = stack.enter_context(
+                    connect(
+                        self.gateway.websocket_url + path,
+                        compression=compression,
+                        subprotocols=subprotocols,
+                        open_timeout=20,
+                        close_timeout=2,
+                    )
                 )
                 sockets.append(websocket)
                 self.count("opened")
@@ -139,9 +143,6 @@ class Load:
             while time.monotonic() < deadline and not self.stopping.is_set():
                 for websocket in sockets:
                     self.receive(websocket)
-        finally:
-            for websocket in sockets:
-                websocket.close()
 
     def subscribe(self, websocket, chance, task):
         for message in (

@@ -3,11 +3,8 @@
 Import the fixtures by name into a test module.
 """
 
-import base64
 import contextlib
 import functools
-import hashlib
-import hmac
 import http.server
 import json
 import pathlib
@@ -20,13 +17,11 @@ import urllib.request
 
 import pytest
 
-from support.process import GatewayProcess
+from support.process import API_KEY
 
 PAGES = pathlib.Path(__file__).parent / "pages"
 REPORTS = pathlib.Path(__file__).resolve().parents[2] / "reports" / "browser"
 CHROMIUM = shutil.which("chromium")
-API_KEY = "browser-tests-publisher-key"
-SECRET = "browser-tests-secret-of-more-than-thirty-two-bytes"
 
 # Seconds a condition may take. Generous: it is only spent when something is broken.
 DEADLINE = 15
@@ -44,16 +39,6 @@ def eventually(condition, what, deadline=DEADLINE):
         if time.monotonic() > end:
             pytest.fail(f"not within {deadline} s: {what}")
         threading.Event().wait(0.02)
-
-
-def mint(**claims):
-    """An HS256 token of one hour (RFC 7519), made here so that the gateway checks somebody else's arithmetic."""
-    def encode(value):
-        return base64.urlsafe_b64encode(value).rstrip(b"=")
-
-    claims = {"exp": int(time.time()) + 3_600, **claims}
-    signed = encode(b'{"alg":"HS256","typ":"JWT"}') + b"." + encode(json.dumps(claims).encode())
-    return (signed + b"." + encode(hmac.new(SECRET.encode(), signed, hashlib.sha256).digest())).decode()
 
 
 class Publisher:
@@ -293,34 +278,6 @@ def browsers(playwright, request):
     opened = Browsers(playwright, request.node.name.replace("/", "_"))
     yield opened
     opened.close()
-
-
-class Gateway:
-    """A running gateway, with its addresses."""
-
-    def __init__(self, flags):
-        self.process = GatewayProcess(*flags)
-        self.port = self.process.port
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.ws_url = f"ws://127.0.0.1:{self.port}"
-        self.stop = self.process.stop
-
-
-@pytest.fixture
-def start_gateway():
-    """Starts gateways with exactly these flags, on a free port and in memory unless the flags say otherwise."""
-    started = []
-
-    def start(*flags):
-        defaults = [word for name, value in (("--host", "127.0.0.1"), ("--port", "0"), ("--store", "memory"))
-                    if name not in flags for word in (name, value)]
-        gateway = Gateway([*defaults, *flags])
-        started.append(gateway)
-        return gateway
-
-    yield start
-    for gateway in started:
-        gateway.stop()
 
 
 @pytest.fixture

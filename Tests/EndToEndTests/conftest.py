@@ -1,4 +1,4 @@
-"""Gateways for the tests: ``start`` for a whole file, ``start_own`` for one test."""
+"""Gateways for the tests: ``start`` for a whole file, ``start_own`` for one test, ``start_gateway`` with exact flags."""
 
 from __future__ import annotations
 
@@ -18,11 +18,20 @@ SECURED_FLAGS = (*COMMON_FLAGS, "--auth", "required", "--jwt-secret", JWT_SECRET
 Start = Callable[..., GatewayProcess]
 
 
-def _starter() -> Iterator[Start]:
+def _with_common_flags(*flags: str, secured: bool = False, **options: Any) -> GatewayProcess:
+    return GatewayProcess(*(SECURED_FLAGS if secured else OPEN_FLAGS), *flags, **options)
+
+
+def _with_exact_flags(*flags: str, **options: Any) -> GatewayProcess:
+    place = () if "--port" in flags else ("--port", "0")
+    return GatewayProcess("--host", "127.0.0.1", *place, "--store", "memory", *flags, **options)
+
+
+def _starter(make: Start) -> Iterator[Start]:
     started: List[GatewayProcess] = []
 
-    def start(*flags: str, secured: bool = False, **options: Any) -> GatewayProcess:
-        gateway = GatewayProcess(*(SECURED_FLAGS if secured else OPEN_FLAGS), *flags, **options)
+    def start(*flags: str, **options: Any) -> GatewayProcess:
+        gateway = make(*flags, **options)
         started.append(gateway)
         return gateway
 
@@ -38,12 +47,18 @@ def _starter() -> Iterator[Start]:
 
 @pytest.fixture(scope="module")
 def start() -> Iterator[Start]:
-    yield from _starter()
+    yield from _starter(_with_common_flags)
 
 
 @pytest.fixture
 def start_own() -> Iterator[Start]:
-    yield from _starter()
+    yield from _starter(_with_common_flags)
+
+
+@pytest.fixture
+def start_gateway() -> Iterator[Start]:
+    """Starts gateways with these flags alone and all event loops, on a free port unless the flags name one."""
+    yield from _starter(_with_exact_flags)
 
 
 @pytest.fixture

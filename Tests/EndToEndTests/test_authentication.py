@@ -265,6 +265,40 @@ class TestExpiry:
                     watcher.next(max(0.1, expires_at + 1.5 - time.time()))
             watcher.everything_so_far()
 
+    def test_the_greeting_comes_before_the_warning(self, gateway: GatewayProcess, watch: Any) -> None:
+        watcher = watch(f"/ws?token={token(exp=int(time.time()) + 30)}", subprotocols=["signalbox.v1"])
+        assert [watcher.next()["type"] for _ in range(2)] == ["welcome", "token_expiring"]
+
+    def test_a_short_token_is_announced_after_the_welcome(self, start_own: Any) -> None:
+        gateway = start_own("--jwt-leeway", "0", secured=True)
+        expires_at = int(time.time()) + 30
+        url = f"{gateway.websocket_url}/ws?token={token(exp=expires_at)}"
+        with Watcher(url, subprotocols=["signalbox.v1"]) as watcher:
+            told = watcher.everything_so_far()
+        assert [message["type"] for message in told] == ["welcome", "token_expiring"]
+        assert told[1]["expires_at"] == expires_at
+
+    def test_the_leeway_holds_for_as_long_as_it_lets_in(self, start_own: Any) -> None:
+        gateway = start_own("--jwt-leeway", "12", secured=True)
+        expires_at = int(time.time()) - 9
+        with Watcher(f"{gateway.websocket_url}/ws?token={token(exp=expires_at)}") as watcher:
+            with pytest.raises(TimeoutError):
+                watcher.next(max(0.1, expires_at + 11.5 - time.time()))
+            assert watcher.closed(4.0)[0] == 1008
+
+    def test_the_other_dialects_have_no_word_for_it(self, start_own: Any) -> None:
+        gateway = start_own(secured=True)
+        Api(gateway.url).register("t")
+        secret = token(exp=int(time.time()) + 30)
+        with Watcher(f"{gateway.websocket_url}/ws/task/t?token={secret}", subprotocols=["signalbox.v1"]) as watcher:
+            assert watcher.next()["type"] == "connected"
+            assert watcher.ask({"type": "ping"})["type"] == "pong"
+        with Watcher(
+            f"{gateway.websocket_url}/api/v1/ws/executions/t?token={secret}", subprotocols=["signalbox.v1"]
+        ) as watcher:
+            assert watcher.next()["type"] == "status"
+            assert watcher.ask({"type": "ping"}) == {"type": "pong"}
+
 
 class TestOrigin:
     def status(self, gateway: GatewayProcess, origin: str) -> int:

@@ -10,8 +10,8 @@ import uuid
 
 import pytest
 
-from browser_support import (API_KEY, DEADLINE_MS, Publisher, browsers, eventually, pages, playwright,
-                             start_gateway)  # noqa: F401 (fixtures)
+from browser_support import DEADLINE_MS, Publisher, browsers, eventually, pages, playwright  # noqa: F401 (fixtures)
+from support.process import API_KEY
 
 celery = pytest.importorskip("celery", reason="pip install celery redis")
 pytest.importorskip("redis", reason="pip install redis")

@@ -5,11 +5,13 @@ import pathlib
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 
-from browser_support import (API_KEY, DEADLINE_MS, SECRET, Publisher, browsers, eventually, mint, pages,
-                             playwright, start_gateway)  # noqa: F401 (fixtures)
+from browser_support import DEADLINE_MS, Publisher, browsers, eventually, pages, playwright  # noqa: F401 (fixtures)
+from support.process import API_KEY, JWT_SECRET
+from support.tokens import token
 
 expect = pytest.importorskip("playwright.sync_api", reason="pip install playwright").expect
 
@@ -251,11 +253,11 @@ class TestRefusals:
         client.page.goto(f"{pages.origin}/blank.html")
         client.page.evaluate(
             """url => new Promise((resolve) => { window.first = new WebSocket(url); window.first.onopen = resolve; })""",
-            f"{gateway.ws_url}/ws")
-        refused = close_of(client.page, f"{gateway.ws_url}/ws")
+            f"{gateway.websocket_url}/ws")
+        refused = close_of(client.page, f"{gateway.websocket_url}/ws")
         assert refused == {"opened": True, "code": 1013, "reason": "Server connection limit reached", "clean": True}
         client.page.evaluate("() => new Promise((done) => { window.first.onclose = done; window.first.close(); })")
-        client.wait(lambda: "message" in close_of(client.page, f"{gateway.ws_url}/ws", ["signalbox.v1"]),
+        client.wait(lambda: "message" in close_of(client.page, f"{gateway.websocket_url}/ws", ["signalbox.v1"]),
                     "there is room again")
 
     @pytest.mark.parametrize("path, reason", [
@@ -265,39 +267,39 @@ class TestRefusals:
         ("/ws/task/private?token={token}", "Permission denied"),
     ])
     def test_reason_of_a_refused_token_is_readable(self, start_gateway, browsers, pages, path, reason):
-        gateway = start_gateway("--auth", "required", "--api-keys", API_KEY, "--jwt-secret", SECRET,
+        gateway = start_gateway("--auth", "required", "--api-keys", API_KEY, "--jwt-secret", JWT_SECRET,
                                 "--allowed-origins", pages.origin)
         publisher = Publisher(gateway.url)
         publisher.register("known")
         publisher.register("private", owner="somebody-else")
         client = browsers.open()
         client.page.goto(f"{pages.origin}/blank.html")
-        url = gateway.ws_url + path.format(token=mint(sub="reader"))
+        url = gateway.websocket_url + path.format(token=token("reader"))
         assert close_of(client.page, url) == {"opened": True, "code": 1008, "reason": reason, "clean": True}
 
     def test_page_of_a_strange_origin_is_refused(self, start_gateway, browsers, pages):
         gateway = start_gateway(*OPEN, "--allowed-origins", "https://elsewhere.example")
         client = browsers.open()
         client.page.goto(f"{pages.origin}/blank.html")
-        refused = close_of(client.page, f"{gateway.ws_url}/ws")
+        refused = close_of(client.page, f"{gateway.websocket_url}/ws")
         assert (refused["opened"], refused["code"]) == (False, 1006)
 
     def test_token_in_a_subprotocol_is_taken_and_not_echoed(self, start_gateway, browsers, pages):
-        gateway = start_gateway("--auth", "required", "--jwt-secret", SECRET, "--allowed-origins", pages.origin)
+        gateway = start_gateway("--auth", "required", "--jwt-secret", JWT_SECRET, "--allowed-origins", pages.origin)
         client = browsers.open()
         client.page.goto(f"{pages.origin}/blank.html")
-        token = mint(sub="reader")
-        told = close_of(client.page, f"{gateway.ws_url}/ws", ["signalbox.v1", f"bearer.{token}"])
+        secret = token("reader")
+        told = close_of(client.page, f"{gateway.websocket_url}/ws", ["signalbox.v1", f"bearer.{secret}"])
         assert (told["message"]["type"], told["protocol"]) == ("welcome", "signalbox.v1")
         assert told["extensions"].startswith("permessage-deflate")
-        assert token not in json.dumps(told["message"])
+        assert secret not in json.dumps(told["message"])
 
     def test_single_connection_per_user_replaces_the_older_page(self, start_gateway, browsers, pages):
-        gateway = start_gateway("--auth", "required", "--jwt-secret", SECRET, "--allowed-origins", pages.origin,
+        gateway = start_gateway("--auth", "required", "--jwt-secret", JWT_SECRET, "--allowed-origins", pages.origin,
                                 "--single-connection-per-user")
         client = browsers.open()
         client.page.goto(f"{pages.origin}/blank.html")
-        url = f"{gateway.ws_url}/ws?token={mint(sub='reader')}"
+        url = f"{gateway.websocket_url}/ws?token={token('reader')}"
         replaced = client.page.evaluate(
             """url => new Promise((resolve) => {
               const older = new WebSocket(url);
@@ -310,6 +312,7 @@ class TestRefusals:
 # ---- Server-sent events ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.xfail(reason="server-sent events are not served yet", strict=True)
 def test_event_source_follows_a_task_from_its_snapshot(start_gateway, browsers):
     gateway = start_gateway("--dev")
     publisher = Publisher(gateway.url, api_key=None)
@@ -320,6 +323,8 @@ def test_event_source_follows_a_task_from_its_snapshot(start_gateway, browsers):
         """() => {
           window.told = [];
           const source = new EventSource('/api/v1/sse/tasks/streamed');
+          // A refused stream is closed for good; one that was merely interrupted connects again.
+          source.onerror = () => { if (source.readyState === EventSource.CLOSED) window.told.push(['refused']); };
           for (const type of ['snapshot', 'progress', 'complete']) {
             source.addEventListener(type, (event) => {
               window.told.push([type, JSON.parse(event.data), event.lastEventId]);
@@ -328,6 +333,7 @@ def test_event_source_follows_a_task_from_its_snapshot(start_gateway, browsers):
           }
         }""")
     client.wait(lambda: client.page.evaluate("window.told.length") == 1, "the snapshot")
+    assert client.page.evaluate("window.told[0][0]") == "snapshot"
     publisher.progress("streamed", 70, message="二")
     publisher.complete("streamed", result={"n": 1})
     client.wait(lambda: client.page.evaluate("window.told.length") == 3, "the events")
@@ -405,6 +411,16 @@ class TestDashboard:
         rows = dashboard.page.locator(".task")
         expect(rows).to_have_count(3)
         assert [rows.nth(i).get_attribute("data-task-id") for i in range(3)] == ["third", "second", "first"]
+
+    def test_page_shows_the_newest_hundred_and_says_so(self, dashboard, publisher):
+        for index in range(101):
+            publisher.register(f"task-{index:03}")
+        self.row(dashboard, "task-100")
+        rows = dashboard.page.locator(".task")
+        expect(rows).to_have_count(100, timeout=DEADLINE_MS)
+        expect(dashboard.page.locator('.task[data-task-id="task-000"]')).to_have_count(0)
+        assert rows.first.get_attribute("data-task-id") == "task-100"
+        expect(dashboard.page.locator("#bounded")).to_have_text("The newest 100 tasks are shown.")
 
     @pytest.mark.parametrize("button, proceed, status", [("Proceed", True, "confirmed"), ("Reject", False, "rejected")])
     def test_click_answers_the_waiting_call(self, dashboard, publisher, button, proceed, status):
@@ -513,7 +529,7 @@ class TestDashboard:
         expect(second.page.locator("#connection")).to_have_attribute("data-state", "live", timeout=2 * DEADLINE_MS)
 
     def test_token_is_asked_for_and_stays_in_the_tab(self, start_gateway, browsers):
-        gateway = start_gateway("--auth", "required", "--api-keys", API_KEY, "--jwt-secret", SECRET)
+        gateway = start_gateway("--auth", "required", "--api-keys", API_KEY, "--jwt-secret", JWT_SECRET)
         publisher = Publisher(gateway.url)
         publisher.register("mine", owner="reader")
         publisher.register("somebody-elses", owner="somebody-else")
@@ -525,16 +541,16 @@ class TestDashboard:
         field.fill("nonsense")
         page.get_by_role("button", name="Use token").click()
         expect(page.get_by_role("alert")).to_contain_text("The token was refused", timeout=DEADLINE_MS)
-        token = mint(sub="reader")
-        field.fill(token)
+        reader = token("reader", exp=int(time.time()) + 3_600)
+        field.fill(reader)
         page.get_by_role("button", name="Use token").click()
         expect(page.locator("#connection")).to_have_text("live as reader", timeout=DEADLINE_MS)
         row = self.subscribed(publisher, client, "mine")
         publisher.progress("mine", 47)
         expect(row.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "47", timeout=DEADLINE_MS)
         expect(page.locator(".task")).to_have_count(1)
-        assert token not in page.url
-        assert page.evaluate("sessionStorage.getItem('signalbox.token')") == token
+        assert reader not in page.url
+        assert page.evaluate("sessionStorage.getItem('signalbox.token')") == reader
         assert page.evaluate("Object.keys(localStorage).length") == 0
         page.unroute("**/api/v1/tasks?*")
         page.reload()

@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from support.nginx import free_port, replace_exactly
@@ -153,6 +154,17 @@ def test_prometheus_counts_what_is_published_and_delivered(gateway, prometheus):
         assert prometheus.value("sum(signalbox_messages_received_total)") >= 1.0
 
 
+def test_clients_beyond_the_limit_are_counted_where_the_alert_looks(start_own):
+    gateway = start_own("--store", "memory", "--max-connections", "1")
+    with connect(f"{gateway.websocket_url}/ws"):
+        for _ in range(3):
+            with connect(f"{gateway.websocket_url}/ws") as refused, pytest.raises(ConnectionClosed):
+                refused.recv(timeout=10)
+        exposition = get(f"{gateway.url}/metrics")[1]
+    assert 'signalbox_handshakes_rejected_total{reason="capacity"} 3' in exposition.splitlines()
+    assert "signalbox_connections_limit 1" in exposition.splitlines()
+
+
 def test_prometheus_accepts_the_scrape_whole(prometheus):
     prometheus.eventually(lambda: prometheus.value("up") == 1.0, "a successful scrape")
     (target,) = prometheus.targets()
@@ -188,12 +200,30 @@ def test_every_metric_is_named_by_the_projects_rules(gateway):
         assert (kind == "counter") == name.endswith("_total"), f"{name} is a {kind}"
 
 
-def test_every_metric_that_an_alert_names_exists(gateway):
-    found = set(families(get(f"{gateway.url}/metrics")[1]))
-    text = re.sub(r"(?m)^\s*#.*$", "", (DEPLOY / "alerts.yml").read_text())
-    named = set(re.findall(r"\b(?:signalbox|process)_[a-z_]+", text))
-    assert named
-    assert {name for name in named if re.sub(r"_(bucket|sum|count)$", "", name) not in found} <= found
+def named_metrics(text):
+    """Metrics with their matchers, as queries write them: (name, label, value), label and value None without any."""
+    for name, matchers in re.findall(r"\b((?:signalbox|process)_[a-z_]+)(?:\{([^}]*)\})?", text):
+        yield name, None, None
+        for label, values in re.findall(r'([a-z]+)=~?"([^"]*)"', matchers):
+            for value in values.split("|"):
+                yield name, label, value
+
+
+@pytest.mark.parametrize("path", ["deploy/prometheus/alerts.yml", "docs/operations.md"])
+def test_every_metric_and_label_in_alerts_and_documentation_exists(gateway, path):
+    exposition = get(f"{gateway.url}/metrics")[1]
+    text = re.sub(r"(?m)^\s*#.*$", "", (DEPLOY.parents[1] / path).read_text())
+    named = set(named_metrics(text))
+    assert len(named) > 5
+    for name, label, value in named:
+        samples = re.findall(rf"(?m)^{name}(?:\{{(.*)\}})? \S+$", exposition)
+        assert samples, f"{path} names {name}, which does not exist"
+        if label not in (None, "job"):
+            assert any(f'{label}="{value}"' in sample for sample in samples), f'{name} never has {label}="{value}"'
+    # `sum by (label) (rate(metric[…]))` needs the label, too.
+    for labels, name in re.findall(r"sum by \(([a-z, ]+)\) \((?:rate\()?(signalbox_[a-z_]+)", text):
+        for label in set(labels.split(", ")) - {"instance"}:
+            assert re.search(rf'(?m)^{name}\{{.*{label}="', exposition), f"{name} has no label {label}"
 
 
 @pytest.mark.parametrize("arguments", [("check", "config", "prometheus.yml"), ("check", "rules", "alerts.yml")])

@@ -130,7 +130,8 @@ enum ConfigurationTable {
       "for trying out, on loopback only: auth off, publisher API open, a key and a user token printed"),
     .text(
       "jwt-secret", .access, \.jwtSecret, form: "a shared secret",
-      byteCounts: ConfigurationBounds.jwtSecretByteCount, "secret of HS256, HS384 and HS512 tokens; should have 32 bytes or more"
+      byteCounts: ConfigurationBounds.jwtSecretByteCount,
+      "secret of HS256, HS384 and HS512 tokens; should have 32 bytes or more"
     ).secret.reloadable,
     .text(
       "jwt-public-key", .access, \.jwtPublicKeyPath, form: "a PEM file's path",

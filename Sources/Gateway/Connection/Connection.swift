@@ -59,6 +59,8 @@ struct Connection: ~Copyable {
   /// With authentication off: has named a user.
   var namedUser = false
   var pingIsOut = false
+  /// Some state event was held back: see `catchUp`.
+  var lags = false
   /// On the list of connections that go at the end of the turn.
   var isCondemned = false
   /// In phase `flushing`: tell the peer that nothing follows once the queue is empty, then wait for its end.
@@ -106,6 +108,10 @@ final class ConnectionIdentity {
   var subscriptionCount = 0
   /// The pending confirmations that this connection has been asked.
   var asked: Set<CallbackIdentifier> = []
+  /// Commands of this connection that are at their homes.
+  var unansweredCount = 0
+  /// What later messages come to, which waits for those: a client is answered in the order in which it asked.
+  var deferredSteps: [DeferredStep] = []
   /// Users it has named, with authentication off.
   var namedUserCount = 0
   /// Subscribes to tasks whose homes have not answered yet.
@@ -123,6 +129,12 @@ final class ConnectionIdentity {
     self.expiresAt = expiresAt
     self.openedAt = openedAt
   }
+}
+
+/// What a message of a client comes to: an answer that is known, or a command to a home.
+enum DeferredStep {
+  case answer(SharedFrame)
+  case command(ShardMessage, home: Int)
 }
 
 /// Subscribes of one connection to one task that are on their way.

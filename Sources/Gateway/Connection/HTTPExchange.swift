@@ -25,6 +25,8 @@ final class HTTPExchange {
   var pending = PendingAnswer.none
   /// What the request publishes, for its metrics.
   var operation: OperationLabel?
+  /// The handshake that waits for its task's home.
+  var candidate: UpgradeCandidate?
   var keepsAlive = true
   var isHead = false
   /// The peer does not read its answers: further requests wait until those have left.

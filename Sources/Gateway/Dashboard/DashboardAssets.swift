@@ -35,17 +35,17 @@ package enum DashboardAssets {
 
   private static let page = DashboardAsset(
     contentType: "text/html; charset=utf-8",
-    entityTag: "\"e4a8c8c185b0e3d2617d\"",
+    entityTag: "\"92d3c1a04bcd437f386f\"",
     body: [UInt8](pageText.utf8))
 
   private static let styleSheet = DashboardAsset(
     contentType: "text/css; charset=utf-8",
-    entityTag: "\"4cf9cd4174df7a9f15d8\"",
+    entityTag: "\"1535ca178beca2d2b573\"",
     body: [UInt8](styleSheetText.utf8))
 
   private static let script = DashboardAsset(
     contentType: "text/javascript; charset=utf-8",
-    entityTag: "\"b73588ee7f9c97db9172\"",
+    entityTag: "\"b9bc4ea5c4f3570874ae\"",
     body: [UInt8](scriptText.utf8))
 
   private static let icon = DashboardAsset(
@@ -72,9 +72,9 @@ private let pageText = ###"""
   <div class="masthead-inside">
     <h1 class="brand"><img src="icon.svg" alt="" width="32" height="32">Signalbox</h1>
     <dl class="figures">
-      <div><dt>connections</dt><dd id="figure-connections">–</dd></div>
+      <div><dt id="figure-connections-noun">connections</dt><dd id="figure-connections">–</dd></div>
       <div><dt>running</dt><dd id="figure-running">–</dd></div>
-      <div><dt>decisions</dt><dd id="figure-decisions">–</dd></div>
+      <div><dt id="figure-decisions-noun">decisions</dt><dd id="figure-decisions">–</dd></div>
       <div class="figure-minor"><dt>uptime</dt><dd id="figure-uptime">–</dd></div>
     </dl>
     <p id="connection" class="connection" data-state="connecting" role="status"><span class="lamp" aria-hidden="true"></span><span id="connection-text">connecting</span></p>
@@ -254,6 +254,7 @@ input {
   background: var(--page);
 }
 .access input { flex: 1; }
+::placeholder { color: var(--ink-soft); opacity: 1; }
 
 button {
   padding: 6px 14px;
@@ -323,7 +324,7 @@ button.danger { color: var(--failed); }
 .task-id { display: block; font: 12px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; color: var(--ink-soft); overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 
 .bar { height: 8px; border-radius: 4px; background: var(--track); overflow: hidden; }
-.bar-fill { height: 100%; width: 100%; border-radius: 4px; background: linear-gradient(90deg, var(--running), var(--running-end)); transform-origin: left; transform: scaleX(0); transition: transform 0.35s ease-out; }
+.bar-fill { height: 100%; width: 100%; border-radius: 4px; background: linear-gradient(90deg, var(--running), var(--running-end)); transform: translateX(-100%); transition: transform 0.35s ease-out; }
 .task[data-status="completed"] .bar-fill { background: var(--completed); }
 .task[data-status="failed"] .bar-fill { background: var(--failed); }
 .task[data-status="cancelled"] .bar-fill { background: var(--cancelled); }
@@ -348,7 +349,7 @@ button.danger { color: var(--failed); }
 .detail dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 4px 20px; margin: 12px 0 0; font-size: 13px; }
 .detail dt { color: var(--ink-soft); }
 .detail dd { margin: 0; overflow-wrap: anywhere; unicode-bidi: isolate; }
-.detail pre {
+.detail pre, .decision pre {
   max-height: 18rem;
   margin: 0;
   padding: 8px 11px;
@@ -359,6 +360,7 @@ button.danger { color: var(--failed); }
   white-space: pre-wrap;
   overflow-wrap: anywhere;
 }
+.decision pre { margin-top: 6px; background: var(--card); }
 .empty { padding: 44px 20px; border: 1px dashed var(--line); border-radius: 12px; text-align: center; color: var(--ink-soft); }
 
 @media (max-width: 760px) {
@@ -367,6 +369,8 @@ button.danger { color: var(--failed); }
   .figures { order: 3; flex-basis: 100%; justify-content: space-between; gap: 12px; }
   .figure-minor { display: none !important; }
   .task-row { grid-template-columns: minmax(0, 1fr) auto; padding: 12px; }
+  .task-title { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; white-space: normal; overflow-wrap: anywhere; }
+  .task-state { min-width: 0; }
   .task-bar { grid-column: 1 / -1; grid-row: 2; }
   .task-action:empty { display: none; }
   .task-action { grid-column: 1 / -1; grid-row: 3; }
@@ -470,6 +474,12 @@ function clockTime(unixSeconds) {
 /** Gateway time minus browser time, in seconds: deadlines are counted on the gateway's clock. */
 let clockSkew = 0;
 const now = () => Date.now() / 1_000 + clockSkew;
+
+/** Writes one of the masthead's figures, its noun in the singular where it is one. */
+function setFigure(name, count) {
+  setText(byId(`figure-${name}`), Number.isFinite(count) ? number(count) : '–');
+  setText(byId(`figure-${name}-noun`), count === 1 ? name.slice(0, -1) : name);
+}
 
 function announce(text) {
   byId('announcements').textContent = text;
@@ -841,7 +851,7 @@ class TaskRow {
     const percent = known ? Math.min(100, task.progress) : 0;
     const indeterminate = !known && task.status === 'running';
     parts.bar.dataset.indeterminate = String(indeterminate);
-    parts.fill.style.transform = indeterminate ? '' : `scaleX(${percent / 100})`;
+    parts.fill.style.transform = indeterminate ? '' : `translateX(${percent - 100}%)`;
     parts.bar.setAttribute('aria-label', this.title);
     if (indeterminate) parts.bar.removeAttribute('aria-valuenow');
     else parts.bar.setAttribute('aria-valuenow', String(Math.round(percent)));
@@ -1336,8 +1346,8 @@ async function poll() {
     const [listing, status] = await Promise.all([call(`/api/v1/tasks?limit=${ROWS_SHOWN_MAX}`), call('/api/v1/status')]);
     if (usedToken === access.token) {
       board.takeListing(listing);
-      setText(byId('figure-connections'), String(status.active_connections ?? '–'));
-      setText(byId('figure-decisions'), String(status.pending_callbacks ?? '–'));
+      setFigure('connections', status.active_connections);
+      setFigure('decisions', status.pending_callbacks);
       setText(byId('figure-uptime'), Number.isFinite(status.uptime_seconds) ? duration(status.uptime_seconds) : '–');
       byId('figure-uptime').title = isText(status.version) ? `Signalbox ${status.version}` : '';
       showNotice('');

@@ -90,7 +90,8 @@ package final class GatewayServer {
     for mailbox in shared.mailboxes { mailbox.post([.drain]) }
     let patience = configuration.drainTimeout.milliseconds
     var waited: Int64 = 0
-    while waited < patience, shared.activeConnections.load(ordering: .relaxed) > 0 {
+    // At least one look later: a shard must have seen the mail before its count means anything.
+    while waited < patience, waited == 0 || shared.connectionCount > 0 {
       let signal = signalbox_wait_signal_for(DrainLimits.pollMilliseconds)
       if signal != 0, signal != SIGHUP {
         log.log(.warning, "drain cut short", ["reason": "a second signal"])

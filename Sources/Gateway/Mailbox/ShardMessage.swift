@@ -22,6 +22,8 @@ enum Audience: Int, Sendable, CaseIterable {
   case executionCompressed
 
   static let count = 6
+
+  var isNative: Bool { self == .native || self == .nativeCompressed }
 }
 
 /// A connection that wants to follow a task.
@@ -50,7 +52,8 @@ struct WatchOpening: Sendable {
   enum Outcome: Sendable {
     case refused(Problem.Code)
     /// `isLast`: nothing will follow, because the task is finished.
-    case opened(frames: [SharedFrame], isLast: Bool)
+    /// `offset`: the last event that the frames include, so that the next one is `offset` + 1.
+    case opened(frames: [SharedFrame], offset: Int, isLast: Bool)
   }
   let request: WatchRequest
   let outcome: Outcome
@@ -59,10 +62,13 @@ struct WatchOpening: Sendable {
 /// One event on its way to a shard with subscribers.
 struct TaskDelivery: Sendable {
   let task: TaskIdentifier
+  let offset: Int
   let native: SharedFrame?
   let taskDialect: SharedFrame?
   let execution: SharedFrame?
   let isTerminal: Bool
+  /// No event, but the latest status once more.
+  var isRepeat = false
 }
 
 /// A message that is not a task's event, and whom it is for.
@@ -97,6 +103,8 @@ enum ShardMessage: Sendable {
   case message(MessageCommand, from: ReplyAddress)
   case watch(WatchRequest)
   case unwatch(TaskIdentifier, Audience, shard: Int)
+  /// `--status-interval`: the latest status to this shard's execution sockets again.
+  case repeatStatus(TaskIdentifier, shard: Int)
   // To a shard with connections.
   case watchOpened(WatchOpening)
   case deliver(TaskDelivery)

@@ -29,6 +29,21 @@ package import Protocol
     return UnsafeRawBufferPointer(target)
   }
 
+  /// A native event as one connection gets it that missed the `skipped` events before it: the message with one member
+  /// more at its end. The frame is a single text frame that holds a JSON object, as `text` makes it.
+  func skipping(_ skipped: Int) -> SharedFrame {
+    guard skipped > 0 else { return self }
+    // SAFETY: every frame of a text message has at least its two header bytes, and one of 126 or 127 there has more.
+    let lengthByte = unsafe plain.count > 1 ? plain[1] : 0
+    let headerByteCount = lengthByte == 127 ? 10 : lengthByte == 126 ? 4 : 2
+    guard unsafe plain.count > headerByteCount + 2 else { return self }
+    var payload = unsafe [UInt8](plain[headerByteCount..<(plain.count - 1)])
+    payload.append(",\"skipped\":")
+    payload.append(decimal: skipped)
+    payload.append("}")
+    return .text(payload)
+  }
+
   package var plainByteCount: Int { unsafe plain.count }
 
   /// A text message as an uncompressed frame only.

@@ -1,6 +1,8 @@
 /// How the answer of a home shard is rendered to the HTTP client that waits for it.
 enum PendingAnswer: Sendable {
   case none
+  /// A handshake, which the answer lets in or refuses.
+  case upgrade
   /// 202 with epoch, offset and `cancel_requested`.
   case accepted
   /// 200 with epoch and offset.

@@ -25,6 +25,12 @@ struct AnswerWaiters {
     waiters.removeValue(forKey: name) ?? []
   }
 
+  /// Everybody who waits, with what they wait for: the node goes down.
+  mutating func takeAll() -> [(name: String, waiters: [Waiter])] {
+    defer { waiters.removeAll() }
+    return waiters.map { (name: $0.key, waiters: $0.value) }
+  }
+
   var nextDeadline: Double? { deadlines.nextDeadline }
 
   /// Those whose time is over, with what they wait for.

@@ -42,6 +42,9 @@ final class GatewayShared: Sendable {
 
   var shardCount: Int { mailboxes.count }
 
+  /// Connections of every kind, as of each shard's last turn.
+  var connectionCount: Int { lastTurns.reduce(0) { $0 + $1.connectionCount.load(ordering: .relaxed) } }
+
   func home(of task: TaskIdentifier) -> Int {
     Int(TopicHash.of(task.text) % UInt64(mailboxes.count))
   }
@@ -60,4 +63,6 @@ final class GatewayShared: Sendable {
 final class TurnClock: Sendable {
   /// Milliseconds of the shard's clock.
   let value = Atomic<Int64>(.max / 2)
+  /// Connections of every kind that the shard holds.
+  let connectionCount = Atomic<Int>(0)
 }

@@ -86,6 +86,7 @@ extension Shard {
     connections[slot].speaksNative = false
     connections[slot].namedUser = false
     connections[slot].pingIsOut = false
+    connections[slot].lags = false
     connections[slot].isCondemned = false
     connections[slot].endsStream = false
     connections[slot].lingers = false
@@ -104,6 +105,8 @@ extension Shard {
   /// Takes a WebSocket off the counts.
   private func leave(_ slot: Int32) {
     shared.activeConnections.subtract(1, ordering: .relaxed)
+    // A handshake that ended before it was answered never opened.
+    guard connections[slot].phase != .http else { return }
     metrics.socketClosed(
       connections[slot].endpoint, code: connections[slot].closeCode, byUs: connections[slot].closedByUs)
   }
@@ -116,13 +119,13 @@ extension Shard {
     for entry in list where isCurrent(entry.token) {
       switch entry.sentence {
       case .drop: release(entry.token.slot)
-      case .close(let code, let reason):
+      case .slowConsumer, .tooManySubscriptions:
         let slot = entry.token.slot
         connections[slot].isCondemned = false
         switch connections[slot].phase {
         case .open:
           dropQueue(slot, keepingHead: true)
-          close(slot, code, reason.description)
+          close(slot, .tryAgainLater, entry.sentence.reason)
         // An answer is missing: what would follow could not be told apart.
         case .http: release(slot)
         // Its last word is queued already.

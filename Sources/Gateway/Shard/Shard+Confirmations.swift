@@ -92,6 +92,7 @@ extension Shard {
       }
     }
     confirmationEffects.removeAll(keepingCapacity: true)
+    metrics.set(.confirmationsPending, confirmationDesk.pendingCount)
   }
 
   // MARK: Acknowledged messages
@@ -162,12 +163,11 @@ extension Shard {
     while let over = waiters.takeDue(at: now) {
       for waiter in over.waiters { answerPending(over.name, waiter) }
     }
-    metrics.set(.confirmationsPending, confirmationDesk.pendingCount)
     metrics.set(.subscriptions, topics.subscriptionCount)
     for status in TaskStatus.allCases { metrics.set(.tasks(TaskStatusLabel(status)), taskDesk.count(of: status)) }
   }
 
-  private func answerPending(_ name: String, _ waiter: AnswerWaiters.Waiter) {
+  func answerPending(_ name: String, _ waiter: AnswerWaiters.Waiter) {
     if let confirmation = confirmationDesk.find(CallbackIdentifier(text: name)) {
       reply(.confirmation(confirmation, isNew: waiter.isNew), to: waiter.address)
     } else if let message = messageDesk.find(MessageIdentifier(text: name)) {

@@ -8,12 +8,34 @@ extension Shard {
     let native = delivery.native.flatMap { frames.admit($0) }
     let task = delivery.taskDialect.flatMap { frames.admit($0) }
     let execution = delivery.execution.flatMap { frames.admit($0) }
-    if let frame = delivery.execution { topic.lastExecutionFrame = delivery.isTerminal ? nil : frame }
-    for watcher in topic.watchers {
+    if !delivery.isRepeat { topic.newest = delivery }
+    for place in topic.watchers.indices {
+      let watcher = topic.watchers[place]
+      let frame: Int32?
+      let isMeant: Bool
       switch watcher.audience {
-      case .native, .nativeCompressed: deliver(native, delivery.native, to: watcher.slot)
-      case .task, .taskCompressed: deliver(task, delivery.taskDialect, to: watcher.slot)
-      case .execution, .executionCompressed: deliver(execution, delivery.execution, to: watcher.slot)
+      case .native, .nativeCompressed: (frame, isMeant) = (native, delivery.native != nil)
+      case .task, .taskCompressed: (frame, isMeant) = (task, delivery.taskDialect != nil)
+      case .execution, .executionCompressed: (frame, isMeant) = (execution, delivery.execution != nil)
+      }
+      guard let frame else {
+        // Where the pool had no room for the event the connection goes: nobody would notice the gap.
+        if isMeant { condemn(watcher.slot, .slowConsumer) }
+        continue
+      }
+      if !delivery.isTerminal, isBehind(watcher.slot) {
+        // A newer state supersedes this one: whoever does not keep up gets the newest when it is ready for it.
+        topic.watchers[place].isLagging = true
+        connections[watcher.slot].lags = true
+        metrics.add(.eventsConflated)
+        continue
+      }
+      topic.watchers[place].offset = delivery.offset
+      topic.watchers[place].isLagging = false
+      if watcher.isLagging, let whole = delivery.native, watcher.audience.isNative {
+        send(watcher.slot, whole.skipping(delivery.offset - watcher.offset - 1))
+      } else {
+        enqueue(watcher.slot, frame)
       }
     }
     metrics.observe(.broadcastFanout, Double(topic.watchers.count))
@@ -23,10 +45,27 @@ extension Shard {
     if let execution { frames.settle(execution) }
   }
 
-  /// Queues an event. Where the pool had no room for it the connection goes: a gap would not be noticed.
-  private func deliver(_ index: Int32?, _ frame: SharedFrame?, to slot: Int32) {
-    if let index { return enqueue(slot, index) }
-    if frame != nil { condemn(slot, .close(.tryAgainLater, "Slow consumer")) }
+  /// True where state events are held back: the kernel refused bytes, and more than a share of the limit waits already.
+  private func isBehind(_ slot: Int32) -> Bool {
+    connections[slot].awaitsWritable
+      && Int(connections[slot].pendingByteCount) * ShardLimits.conflationShare
+        > shared.configuration.sendBufferByteCount
+  }
+
+  /// The queue has left: the newest state of every task that the connection lags behind of.
+  func catchUp(_ slot: Int32) {
+    connections[slot].lags = false
+    topics.lagging(listHead: connections[slot].subscriptionHead) { topic, place in
+      topic.watchers[place].isLagging = false
+      guard let newest = topic.newest, newest.offset > topic.watchers[place].offset else { return }
+      let skipped = newest.offset - topic.watchers[place].offset - 1
+      topic.watchers[place].offset = newest.offset
+      switch topic.watchers[place].audience {
+      case .native, .nativeCompressed: if let frame = newest.native { send(slot, frame.skipping(skipped)) }
+      case .task, .taskCompressed: if let frame = newest.taskDialect { send(slot, frame) }
+      case .execution, .executionCompressed: if let frame = newest.execution { send(slot, frame) }
+      }
+    }
   }
 
   /// After a terminal event the execution dialect closes at once, the task dialect after `--terminal-grace`.

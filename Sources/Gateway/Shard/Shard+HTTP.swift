@@ -216,6 +216,9 @@ extension Shard {
     case .delete: method = .delete
     case .put, .patch, .options, .other: method = .other
     }
+    if let query = head.query, QueryItems.all(in: bytes.extracting(query)) == nil {
+      return respond(slot, problem: Problem(.badRequest, "the query is not valid percent-encoded UTF-8"))
+    }
     switch RestRouter.route(method, segments, echoIsOn: shared.configuration.isEchoOn) {
     case .call(let call): authorise(slot, exchange, call)
     case .invalid(let problem): respond(slot, problem: problem)

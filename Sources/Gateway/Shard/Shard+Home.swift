@@ -119,7 +119,7 @@ extension Shard {
     }
     for shard in 0..<shared.shardCount {
       let delivery = TaskDelivery(
-        task: event.task,
+        task: event.task, offset: event.offset,
         native: interest.has(.native, shard: shard) || interest.has(.nativeCompressed, shard: shard) ? native : nil,
         taskDialect: interest.has(.task, shard: shard) || interest.has(.taskCompressed, shard: shard) ? task : nil,
         execution: interest.has(.execution, shard: shard) || interest.has(.executionCompressed, shard: shard)
@@ -192,18 +192,20 @@ extension Shard {
     switch request.key {
     case .taskDialect, .executionDialect:
       guard let snapshot else { return refuse(request, .taskNotFound) }
-      open(request, openingFrames(request.key, snapshot), isLast: snapshot.status.isTerminal)
+      open(
+        request, openingFrames(request.key, snapshot), offset: snapshot.offset, isLast: snapshot.status.isTerminal)
     case .task, .execution:
       switch decision {
       case .unknownTask: return refuse(request, .taskNotFound)
-      case .waiting: open(request, confirmed(request, decision), isLast: false)
-      case .snapshot:
+      case .waiting: open(request, confirmed(request, decision), offset: 0, isLast: false)
+      case .snapshot(let snapshot):
         if request.since != nil { metrics.add(.resumes(.gap)) }
-        open(request, confirmed(request, decision), isLast: false)
-      case .replay(let events, _, _):
+        open(request, confirmed(request, decision), offset: snapshot.offset, isLast: false)
+      case .replay(let events, _, let offset):
         metrics.add(.resumes(.recovered))
         let replay = events.map { event in openings.event(event) { .text(ActionDialect.event(event)) } }
-        open(request, confirmed(request, decision) + replay, isLast: false)
+        open(
+          request, confirmed(request, decision) + replay, offset: events.last?.offset ?? offset, isLast: false)
       }
     }
   }
@@ -240,15 +242,26 @@ extension Shard {
     post(.watchOpened(WatchOpening(request: request, outcome: .refused(code))), to: request.shard)
   }
 
-  private func open(_ request: WatchRequest, _ frames: [SharedFrame], isLast: Bool) {
+  private func open(_ request: WatchRequest, _ frames: [SharedFrame], offset: Int, isLast: Bool) {
     if !isLast {
       let interest = interests[request.task] ?? TaskInterest(shardCount: shared.shardCount)
       interest.add(request.audience, shard: request.shard)
       interests[request.task] = interest
     }
     post(
-      .watchOpened(WatchOpening(request: request, outcome: .opened(frames: frames, isLast: isLast))),
+      .watchOpened(WatchOpening(request: request, outcome: .opened(frames: frames, offset: offset, isLast: isLast))),
       to: request.shard)
+  }
+
+  /// The latest status again, computed anew because time has passed in it.
+  func receiveRepeat(_ task: TaskIdentifier, shard: Int) {
+    guard let snapshot = taskDesk.snapshot(of: task), !snapshot.status.isTerminal else { return }
+    post(
+      .deliver(
+        TaskDelivery(
+          task: task, offset: snapshot.offset, native: nil, taskDialect: nil,
+          execution: .text(ExecutionDialect.status(snapshot, now: nowWall)), isTerminal: false, isRepeat: true)),
+      to: shard)
   }
 
   func receiveUnwatch(_ task: TaskIdentifier, _ audience: Audience, shard: Int) {

@@ -10,6 +10,7 @@ extension Shard {
     case .message(let command, let address): receiveMessageCommand(command, from: address)
     case .watch(let request): receiveWatch(request)
     case .unwatch(let task, let audience, let shard): receiveUnwatch(task, audience, shard: shard)
+    case .repeatStatus(let task, let shard): receiveRepeat(task, shard: shard)
     case .watchOpened(let opening): receiveOpening(opening)
     case .deliver(let delivery): receiveDelivery(delivery)
     case .relay(let relay): receiveRelay(relay)
@@ -39,10 +40,15 @@ extension Shard {
       guard isCurrent(token), let exchange = connections[token.slot].exchange, exchange.requestNumber == request,
         case .awaitingAnswer = exchange.state
       else { return }
-      render(token.slot, exchange, answer)
+      if case .upgrade = exchange.pending {
+        finishUpgrade(token.slot, exchange, answer)
+      } else {
+        render(token.slot, exchange, answer)
+      }
     case .socket(_, let token, let key):
       guard isCurrent(token), connections[token.slot].phase == .open else { return }
       renderForSocket(token.slot, answer, key)
+      commandAnswered(token.slot)
     case .gathering(_, let number):
       guard var gathering = gatherings[number] else { return }
       let isComplete = gathering.add(answer)
@@ -97,36 +103,34 @@ extension Shard {
     let request = opening.request
     let slot = request.connection.slot
     let isHere = isCurrent(request.connection) && connections[slot].phase == .open
+    defer { if isHere { commandAnswered(slot) } }
     let isAction = request.key == .task || request.key == .execution
-    if isHere, isAction, isWithdrawn(slot, request.task) {
-      connections[slot].identity?.subscriptionCount -= 1
-      if case .opened(_, isLast: false) = opening.outcome { giveUp(request) }
-      return
-    }
+    let isWithdrawn = isHere && isAction && takeWithdrawal(slot, request.task)
     switch opening.outcome {
     case .refused(let code):
       guard isHere else { return }
       if isAction { connections[slot].identity?.subscriptionCount -= 1 }
       refuse(slot, request, code)
-    case .opened(let frames, let isLast):
+    case .opened(let frames, let offset, let isLast):
       guard isHere else {
         if !isLast { giveUp(request) }
         return
       }
       for frame in frames { send(slot, frame) }
+      if isWithdrawn {
+        connections[slot].identity?.subscriptionCount -= 1
+        return giveUp(request)
+      }
       if isLast {
         if request.key == .executionDialect { close(slot, .normal, "finished") } else { closeAfterGrace(slot) }
         return
       }
-      follow(slot, request)
-      if request.key == .executionDialect, let status = frames.last {
-        topics.topic(.task(request.task))?.lastExecutionFrame = status
-      }
+      follow(slot, request, after: offset)
     }
   }
 
   /// Takes note of a home's answer; true where the client has unsubscribed while it was on its way.
-  private func isWithdrawn(_ slot: Int32, _ task: TaskIdentifier) -> Bool {
+  private func takeWithdrawal(_ slot: Int32, _ task: TaskIdentifier) -> Bool {
     guard let identity = connections[slot].identity, var pending = identity.pendingWatches[task] else { return false }
     let isWithdrawn = pending.withdrawnCount > 0
     pending.count -= 1
@@ -135,19 +139,20 @@ extension Shard {
     return isWithdrawn
   }
 
-  private func follow(_ slot: Int32, _ request: WatchRequest) {
+  private func follow(_ slot: Int32, _ request: WatchRequest, after offset: Int) {
     let key = TopicKey.task(request.task)
     if topics.audience(of: key, listHead: connections[slot].subscriptionHead) != nil {
-      // It follows the task already: none twice.
+      // It follows the task already: none twice. What it was told now includes what was held back for it.
+      topics.advance(key, to: offset, listHead: connections[slot].subscriptionHead)
       connections[slot].identity?.subscriptionCount -= 1
       giveUp(request)
       return
     }
     let isSubscribed = topics.subscribe(
-      slot, to: key, audience: request.audience, listHead: &connections[slot].subscriptionHead)
+      slot, to: key, audience: request.audience, after: offset, listHead: &connections[slot].subscriptionHead)
     if !isSubscribed {
       giveUp(request)
-      condemn(slot, .close(.tryAgainLater, "Too many subscriptions"))
+      condemn(slot, .tooManySubscriptions)
     }
   }
 
@@ -183,8 +188,8 @@ extension Shard {
 
   /// This node goes down: nobody new, and everybody here is told to connect again (contract §2.4).
   private func drain() {
-    environment.setAccepting(false)
-    acceptAgainAt = .max
+    // The listener stays open: load balancers must be able to read 503 from `/readyz` and from handshakes.
+    for held in waiters.takeAll() { for waiter in held.waiters { answerPending(held.name, waiter) } }
     for slot in 0..<Int32(connections.placeCount) {
       switch connections[slot].phase {
       case .open:

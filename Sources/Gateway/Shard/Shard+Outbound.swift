@@ -6,7 +6,7 @@ extension Shard {
   /// Queues one frame for one connection.
   func send(_ slot: Int32, _ frame: SharedFrame) {
     guard let index = frames.admit(frame) else {
-      condemn(slot, .close(.tryAgainLater, "Slow consumer"))
+      condemn(slot, .slowConsumer)
       return
     }
     enqueue(slot, index)
@@ -31,7 +31,7 @@ extension Shard {
       if !connections[slot].awaitsWritable { flush(slot) }
       if connections[slot].isCondemned { return }
       if isFull(slot, for: byteCount) {
-        condemn(slot, .close(.tryAgainLater, "Slow consumer"))
+        condemn(slot, .slowConsumer)
         return
       }
     }
@@ -49,7 +49,7 @@ extension Shard {
     let pending = Int(connections[slot].pendingByteCount)
     let byteCount = unsafe frames.bytes(frame, compressed: compressed).count
     guard let node = outboundNodes.take() else {
-      condemn(slot, .close(.tryAgainLater, "Slow consumer"))
+      condemn(slot, .slowConsumer)
       return
     }
     frames.addWaiter(frame)
@@ -180,6 +180,7 @@ extension Shard {
   /// Everything queued has left.
   private func drained(_ slot: Int32) {
     connections[slot].pendingByteCount = 0
+    if connections[slot].lags { catchUp(slot) }
     switch connections[slot].phase {
     case .flushing:
       if connections[slot].endsStream {
@@ -237,7 +238,7 @@ extension Shard {
   func condemn(_ slot: Int32, _ sentence: Condemned.Sentence) {
     guard connections[slot].phase != .free, !connections[slot].isCondemned else { return }
     connections[slot].isCondemned = true
-    if case .close = sentence { metrics.add(.slowConsumers(.closed)) }
+    if case .slowConsumer = sentence { metrics.add(.slowConsumers(.closed)) }
     condemned.append(Condemned(token: token(of: slot), sentence: sentence))
   }
 }

@@ -80,7 +80,7 @@ extension Shard {
   private func checkLiveness(_ slot: Int32) {
     let configuration = shared.configuration
     let interval = configuration.pingInterval.milliseconds
-    if let identity = connections[slot].identity, identity.expiresAt <= nowWall {
+    if let identity = connections[slot].identity, identity.expiresAt + configuration.jwtLeeway.seconds <= nowWall {
       close(slot, .policyViolation, "Token expired")
       return
     }
@@ -105,18 +105,21 @@ extension Shard {
     boundByExpiry(slot)
   }
 
-  /// A token's end is looked at in time, and announced a minute before to clients that know the message.
+  /// A token's end is looked at in time, and announced a minute before to clients that know the message. The end has
+  /// the leeway that the opening had, or a token let in by it would be put out at once.
   func boundByExpiry(_ slot: Int32) {
     guard let identity = connections[slot].identity, identity.expiresAt.isFinite else { return }
     let left = identity.expiresAt - nowWall
     guard left < Double(Int32.max) else { return }
-    if connections[slot].speaksNative, left <= TokenLifetime.announcedSeconds, !identity.expiryIsAnnounced {
+    // The other dialects have no word for it, and no `refresh` to answer with.
+    let knowsMessage = connections[slot].speaksNative && connections[slot].endpoint == .action
+    if knowsMessage, left <= TokenLifetime.announcedSeconds, !identity.expiryIsAnnounced {
       identity.expiryIsAnnounced = true
       send(slot, .text(ActionDialect.tokenExpiring(expiresAt: identity.expiresAt)))
     }
     let next =
-      identity.expiryIsAnnounced || !connections[slot].speaksNative
-      ? left : max(left - TokenLifetime.announcedSeconds, 0)
+      identity.expiryIsAnnounced || !knowsMessage
+      ? left + shared.configuration.jwtLeeway.seconds : left - TokenLifetime.announcedSeconds
     let due = nowMilliseconds + Int64(max(next, 0) * 1000) + 1
     // A ping that is out keeps its deadline: it is what tells a late answer from none.
     if due < connections[slot].deadline, !connections[slot].pingIsOut { connections[slot].deadline = due }
@@ -128,11 +131,10 @@ extension Shard {
     }
     statusRepeatAt = nowMilliseconds + interval
     topics.forEachTopic { topic in
-      guard let frame = topic.lastExecutionFrame, let index = frames.admit(frame) else { return }
-      for watcher in topic.watchers where watcher.audience == .execution || watcher.audience == .executionCompressed {
-        enqueue(watcher.slot, index)
-      }
-      frames.settle(index)
+      guard case .task(let task) = topic.key,
+        topic.watchers.contains(where: { $0.audience == .execution || $0.audience == .executionCompressed })
+      else { return }
+      post(.repeatStatus(task, shard: index), to: shared.home(of: task))
     }
   }
 }

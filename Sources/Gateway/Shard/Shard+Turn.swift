@@ -54,6 +54,7 @@ extension Shard {
       metrics.observe(.eventLoopIteration, nanoseconds: environment.monotonicNanoseconds() &- startedAt)
     }
     shared.lastTurns[index].value.store(nowMilliseconds, ordering: .relaxed)
+    shared.lastTurns[index].connectionCount.store(connections.count, ordering: .relaxed)
   }
 
   /// Whether the next turn has something to do without anything happening outside.

@@ -4,15 +4,7 @@ import Synchronization
 
 /// The opening handshake: where to, from which page, by whom, and whether there is room (contract §2).
 extension Shard {
-  /// What a path of the WebSocket endpoints names.
-  private enum Destination {
-    case task(String)
-    case execution(String)
-    case action
-    case echo
-  }
-
-  private static func destination(_ segments: [String], echoIsOn: Bool) -> Destination? {
+  private static func destination(_ segments: [String], echoIsOn: Bool) -> SocketDestination? {
     switch segments.count {
     case 0: return .action
     case 1 where segments[0] == "ws": return .action
@@ -76,77 +68,111 @@ extension Shard {
       return
     }
 
-    // Room first: a full node should not spend on checking tokens.
-    let isWithinCap = takePlace(slot)
-    var refusal: Refusal?
-    var bearer = Credentials.Bearer(principal: .anonymous, expiresAt: .infinity)
-    if !isWithinCap {
-      refusal = Refusal(
+    var candidate = UpgradeCandidate(handshake: handshake, destination: destination)
+    guard let refusal = refusal(of: &candidate, slot, head, bytes.span) else {
+      if configuration.rejectionStyle == .http, let task = candidate.task {
+        // A status cannot be taken back by a close code, so the task's home is asked before the handshake is answered.
+        exchange.candidate = candidate
+        exchange.state = .awaitingAnswer
+        exchange.pending = .upgrade
+        connections[slot].deadline = nowMilliseconds + ShardLimits.answerMilliseconds
+        post(
+          .task(
+            .snapshot(task, principal: candidate.bearer.principal),
+            from: .exchange(shard: index, token(of: slot), request: exchange.requestNumber)),
+          to: shared.home(of: task))
+        return
+      }
+      return admit(slot, exchange, candidate)
+    }
+    metrics.add(.handshakesRejected(refusal.label))
+    if mustAnswerByStatus(slot, refusal, head, bytes.span) {
+      return refuseByStatus(slot, exchange, refusal.problem)
+    }
+    if refusal.label == .capacity, !park(slot) {
+      // Too many are being told already: this one sees a closed connection.
+      return release(slot)
+    }
+    complete(slot, exchange, candidate)
+    if refusal.label == .notFound, case .execution = destination {
+      send(slot, .text(ExecutionDialect.error(refusal.reason)))
+    }
+    close(slot, refusal.code, refusal.reason)
+    continueWithFrames(slot, exchange)
+  }
+
+  /// Why a candidate may not come in; nil where it may. Room first: a full node should not spend on checking tokens.
+  private func refusal(
+    of candidate: inout UpgradeCandidate, _ slot: Int32, _ head: RequestHead, _ bytes: Span<UInt8>
+  ) -> Refusal? {
+    let configuration = shared.configuration
+    guard takePlace(slot) else {
+      return Refusal(
         code: .tryAgainLater, reason: "Server connection limit reached",
         problem: Problem(.overCapacity, "all \(configuration.connectionCountMax) connections are taken"),
         label: .capacity)
-    } else if configuration.isAuthenticationRequired, case .echo = destination {
-    } else if configuration.isAuthenticationRequired {
+    }
+    if configuration.isAuthenticationRequired, !candidate.destination.isOpen {
       do throws(Credentials.Failure) {
-        bearer = try authenticate(head, bytes.span, handshake)
+        candidate.bearer = try authenticate(head, bytes, candidate.handshake)
       } catch {
         metrics.add(.authenticationFailures(error.label))
-        refusal = Refusal(
+        return Refusal(
           code: .policyViolation, reason: "Authentication failed",
           problem: Problem(.unauthorized, "no valid token was shown"), label: .authentication)
       }
     }
-    if refusal == nil, shared.census.isUsed,
-      !shared.census.enter(address: clientAddress(slot, head, bytes.span), user: bearer.principal.subject)
-    {
-      refusal = Refusal(
-        code: .policyViolation, reason: "Too many connections",
-        problem: Problem(.rateLimited, "too many connections from one address or user"), label: .rate)
-    } else if refusal == nil, shared.census.isUsed {
+    if shared.census.isUsed {
+      let address = clientAddress(slot, head, bytes)
+      guard shared.census.enter(address: address, user: candidate.bearer.principal.subject) else {
+        return Refusal(
+          code: .policyViolation, reason: "Too many connections",
+          problem: Problem(.rateLimited, "too many connections from one address or user"), label: .rate)
+      }
       connections[slot].isInCensus = true
-      connections[slot].identity = ConnectionIdentity(
-        principal: bearer.principal, expiresAt: bearer.expiresAt, openedAt: nowWall)
-      connections[slot].peer = clientAddress(slot, head, bytes.span)
+      connections[slot].identity = identity(of: candidate)
+      connections[slot].peer = address
     }
-    var task: TaskIdentifier?
-    if refusal == nil {
-      switch destination {
-      case .task(let text):
-        task = TaskIdentifier(validating: text)
-        if task == nil { refusal = Self.notFound("Task not found") }
-      case .execution(let text):
-        task = TaskIdentifier(validating: text)
-        if task == nil { refusal = Self.notFound("Execution not found") }
-      case .action, .echo: break
-      }
+    switch candidate.destination {
+    case .task(let text):
+      candidate.task = TaskIdentifier(validating: text)
+      return candidate.task == nil ? Self.notFound("Task not found") : nil
+    case .execution(let text):
+      candidate.task = TaskIdentifier(validating: text)
+      return candidate.task == nil ? Self.notFound("Execution not found") : nil
+    case .action, .echo: return nil
     }
-    if let refusal, mustAnswerByStatus(slot, refusal, head, bytes.span) {
-      metrics.add(.handshakesRejected(refusal.label))
-      exchange.keepsAlive = false
-      connections[slot].isCounted = giveBackPlace(slot)
-      respond(slot, problem: refusal.problem)
-      return
-    }
-    if refusal?.label == .capacity, !park(slot) {
-      // Too many are being told already: this one sees a closed connection.
-      metrics.add(.handshakesRejected(.capacity))
-      release(slot)
-      return
-    }
+  }
 
-    let deflate = negotiateDeflate(handshake, bytes.span, destination)
-    complete(slot, exchange, handshake, deflate, destination)
-    connections[slot].identity = ConnectionIdentity(
-      principal: bearer.principal, expiresAt: bearer.expiresAt, openedAt: nowWall)
-    if let refusal {
-      metrics.add(.handshakesRejected(refusal.label))
-      if refusal.label == .notFound, case .execution = destination {
-        send(slot, .text(ExecutionDialect.error(refusal.reason)))
-      }
-      close(slot, refusal.code, refusal.reason)
-    } else {
-      opened(slot, task, bearer)
+  private func identity(of candidate: UpgradeCandidate) -> ConnectionIdentity {
+    ConnectionIdentity(
+      principal: candidate.bearer.principal, expiresAt: candidate.bearer.expiresAt, openedAt: nowWall)
+  }
+
+  /// `--reject-with http`: the home has said whether the task may be watched.
+  func finishUpgrade(_ slot: Int32, _ exchange: HTTPExchange, _ answer: Answer) {
+    guard let candidate = exchange.candidate else { return }
+    exchange.candidate = nil
+    guard !exchange.peerEnded else { return release(slot) }
+    if case .problem(let problem) = answer {
+      metrics.add(.handshakesRejected(problem.code == .forbidden ? .permission : .notFound))
+      return refuseByStatus(slot, exchange, problem)
     }
+    admit(slot, exchange, candidate)
+  }
+
+  private func refuseByStatus(_ slot: Int32, _ exchange: HTTPExchange, _ problem: Problem) {
+    exchange.keepsAlive = false
+    connections[slot].isCounted = giveBackPlace(slot)
+    respond(slot, problem: problem)
+  }
+
+  private func admit(_ slot: Int32, _ exchange: HTTPExchange, _ candidate: UpgradeCandidate) {
+    complete(slot, exchange, candidate)
+    opened(slot, candidate.task, candidate.bearer)
+    // After the greeting, which comes first even where the token is about to expire.
+    boundByExpiry(slot)
+    file(slot)
     continueWithFrames(slot, exchange)
   }
 
@@ -197,9 +223,7 @@ extension Shard {
 
   // MARK: Completing
 
-  private func negotiateDeflate(
-    _ handshake: OpeningHandshake, _ bytes: Span<UInt8>, _ destination: Destination
-  ) -> NegotiatedDeflate? {
+  private func negotiateDeflate(_ handshake: OpeningHandshake, _ bytes: Span<UInt8>) -> NegotiatedDeflate? {
     guard shared.configuration.isCompressionOn else { return nil }
     for offers in handshake.extensions {
       if let agreed = DeflateNegotiation.negotiate(offers: bytes.extracting(offers)) { return agreed }
@@ -208,11 +232,11 @@ extension Shard {
   }
 
   /// Sends the 101 and turns the connection into a WebSocket.
-  private func complete(
-    _ slot: Int32, _ exchange: HTTPExchange, _ handshake: OpeningHandshake, _ deflate: NegotiatedDeflate?,
-    _ destination: Destination
-  ) {
+  private func complete(_ slot: Int32, _ exchange: HTTPExchange, _ candidate: UpgradeCandidate) {
+    let handshake = candidate.handshake
     let bytes = exchange.headBytes
+    let deflate = negotiateDeflate(handshake, bytes.span)
+    connections[slot].identity = identity(of: candidate)
     let speaksNative = handshake.subprotocols.contains {
       HTTPGrammar.equals("signalbox.v1", bytes.span, $0)
     }
@@ -227,7 +251,7 @@ extension Shard {
     // Our frames use one window for everybody; who can only read a smaller one gets them plain.
     connections[slot].readsCompressed = (deflate?.serverMaxWindowBits ?? 0) >= Deflater.preferredWindowBits
     let isEcho: Bool
-    switch destination {
+    switch candidate.destination {
     case .task: connections[slot].endpoint = .task
     case .execution: connections[slot].endpoint = .execution
     case .action: connections[slot].endpoint = .action
@@ -244,8 +268,6 @@ extension Shard {
 
   /// The connection is open and may be: it enters its topics.
   private func opened(_ slot: Int32, _ task: TaskIdentifier?, _ bearer: Credentials.Bearer) {
-    boundByExpiry(slot)
-    file(slot)
     let endpoint = connections[slot].endpoint
     switch endpoint {
     case .echo: break
@@ -299,6 +321,33 @@ extension Shard {
       receivedFrames(slot, byteCount: count)
       start += count
     }
+  }
+}
+
+/// What a path of the WebSocket endpoints names.
+enum SocketDestination: Sendable {
+  case task(String)
+  case execution(String)
+  case action
+  case echo
+
+  /// Needs no token.
+  var isOpen: Bool {
+    if case .echo = self { return true }
+    return false
+  }
+}
+
+/// An opening handshake on its way in.
+struct UpgradeCandidate: Sendable {
+  let handshake: OpeningHandshake
+  let destination: SocketDestination
+  var task: TaskIdentifier?
+  var bearer = Credentials.Bearer(principal: .anonymous, expiresAt: .infinity)
+
+  init(handshake: OpeningHandshake, destination: SocketDestination) {
+    self.handshake = handshake
+    self.destination = destination
   }
 }
 

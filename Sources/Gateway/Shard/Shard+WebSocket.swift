@@ -111,16 +111,19 @@ extension Shard {
 
   private func receivedAction(_ slot: Int32, _ message: Span<UInt8>) {
     switch ActionDialect.parse(message) {
-    case .ping(let original): send(slot, .text(ActionDialect.pong(original: original, now: nowWall)))
+    case .ping(let original): answer(slot, .text(ActionDialect.pong(original: original, now: nowWall)))
     case .subscribe(let topics): subscribe(slot, topics)
     case .unsubscribe(let topics): unsubscribe(slot, topics)
     case .confirm(let callback, let proceed, let feedback):
       let address = ReplyAddress.socket(shard: index, token(of: slot), about: .callback(callback.text))
       guard let hash = CallbackIdentifier.userHash(of: callback) else {
-        reply(.confirmationResult(callback, .unknown), to: address)
+        if connections[slot].speaksNative {
+          answer(slot, .text(ActionDialect.confirmationResult(callback, .unknown)))
+        }
         return
       }
-      post(
+      forward(
+        slot,
         .confirmation(
           .answer(callback, proceed: proceed, feedback: feedback, principal: principal(of: slot)), from: address),
         to: shared.home(ofUserHash: hash))
@@ -130,10 +133,51 @@ extension Shard {
       let user = connections[slot].identity?.user
       post(.message(.acknowledge(message, user: user), from: .none), to: shared.home(ofUserHash: hash))
     case .refresh(let token): refresh(slot, token)
-    case .unknown(let action): send(slot, .text(ActionDialect.unknownAction(action, now: nowWall)))
-    case .invalidJSON: send(slot, .text(ActionDialect.invalidJSON(now: nowWall)))
+    case .unknown(let action): answer(slot, .text(ActionDialect.unknownAction(action, now: nowWall)))
+    case .invalidJSON: answer(slot, .text(ActionDialect.invalidJSON(now: nowWall)))
     case .nothing: break
     }
+  }
+
+  /// Answers at once, or after what was asked before and is still at its homes.
+  private func answer(_ slot: Int32, _ frame: SharedFrame) {
+    guard let identity = connections[slot].identity, identity.unansweredCount > 0 else { return send(slot, frame) }
+    deferStep(slot, identity, .answer(frame))
+  }
+
+  /// Sends a command to its home; `commandAnswered` follows exactly once. Behind an answer that waits it waits too.
+  private func forward(_ slot: Int32, _ message: ShardMessage, to home: Int) {
+    guard let identity = connections[slot].identity else { return }
+    guard identity.deferredSteps.isEmpty else { return deferStep(slot, identity, .command(message, home: home)) }
+    identity.unansweredCount += 1
+    post(message, to: home)
+  }
+
+  private func deferStep(_ slot: Int32, _ identity: ConnectionIdentity, _ step: DeferredStep) {
+    guard identity.deferredSteps.count < SubscriptionLimits.deferredAnswerCountMax else {
+      return condemn(slot, .slowConsumer)
+    }
+    identity.deferredSteps.append(step)
+  }
+
+  /// The home has answered: what waited for it may go, up to the next answer that must wait for a command.
+  func commandAnswered(_ slot: Int32) {
+    guard let identity = connections[slot].identity, identity.unansweredCount > 0 else { return }
+    identity.unansweredCount -= 1
+    guard identity.unansweredCount == 0, !identity.deferredSteps.isEmpty else { return }
+    var done = 0
+    steps: for step in identity.deferredSteps {
+      switch step {
+      case .answer(let frame):
+        if identity.unansweredCount > 0 { break steps }
+        send(slot, frame)
+      case .command(let message, let home):
+        identity.unansweredCount += 1
+        post(message, to: home)
+      }
+      done += 1
+    }
+    identity.deferredSteps.removeFirst(done)
   }
 
   func principal(of slot: Int32) -> Principal {
@@ -141,7 +185,7 @@ extension Shard {
   }
 
   private func sendError(_ slot: Int32, _ message: String, _ key: ActionKey? = nil) {
-    send(slot, .text(ActionDialect.error(message, now: nowWall, key: key)))
+    answer(slot, .text(ActionDialect.error(message, now: nowWall, key: key)))
   }
 
   private func subscribe(_ slot: Int32, _ named: ActionTopics) {
@@ -158,13 +202,13 @@ extension Shard {
     }
     if shared.configuration.isAuthenticationRequired {
       guard identity.principal.subject == user else { return sendError(slot, "forbidden", .user(text)) }
-      send(slot, .text(ActionDialect.subscriptionConfirmed(.user(text))))
+      answer(slot, .text(ActionDialect.subscriptionConfirmed(.user(text))))
       return
     }
     guard identity.namedUserCount < SubscriptionLimits.namedUserCountMax || identity.user == user else {
       return sendError(slot, "Too many subscriptions", .user(text))
     }
-    send(slot, .text(ActionDialect.subscriptionConfirmed(.user(text))))
+    answer(slot, .text(ActionDialect.subscriptionConfirmed(.user(text))))
     guard identity.user != user else { return }
     identity.namedUserCount += 1
     if let former = identity.user {
@@ -180,7 +224,7 @@ extension Shard {
   func enter(_ slot: Int32, _ key: TopicKey) {
     let audience: Audience = connections[slot].readsCompressed ? .nativeCompressed : .native
     guard topics.subscribe(slot, to: key, audience: audience, listHead: &connections[slot].subscriptionHead) else {
-      return condemn(slot, .close(.tryAgainLater, "Too many subscriptions"))
+      return condemn(slot, .tooManySubscriptions)
     }
     let token = token(of: slot)
     switch key {
@@ -209,7 +253,7 @@ extension Shard {
       guard mayAddSubscription(slot) else { return sendError(slot, "Too many subscriptions", .channel(text)) }
       enter(slot, key)
     }
-    send(slot, .text(ActionDialect.subscriptionConfirmed(.channel(text))))
+    answer(slot, .text(ActionDialect.subscriptionConfirmed(.channel(text))))
   }
 
   private func mayAddSubscription(_ slot: Int32) -> Bool {
@@ -227,7 +271,8 @@ extension Shard {
     // Who follows the task already, or will in a moment, would see what it asks for twice: it gets the snapshot.
     let since = named.since != nil && isFollowing(slot, task) ? nil : named.since
     connections[slot].identity?.pendingWatches[task, default: PendingWatch()].count += 1
-    post(
+    forward(
+      slot,
       .watch(
         WatchRequest(
           task: task, audience: connections[slot].readsCompressed ? .nativeCompressed : .native, key: key,
@@ -252,19 +297,19 @@ extension Shard {
         identity.user = nil
         enter(slot, .unnamed)
       }
-      send(slot, .text(ActionDialect.unsubscribed(.user(text))))
+      answer(slot, .text(ActionDialect.unsubscribed(.user(text))))
     }
     if let text = named.channel {
       if let channel = ChannelName(validating: text) { drop(slot, .channel(channel)) }
-      send(slot, .text(ActionDialect.unsubscribed(.channel(text))))
+      answer(slot, .text(ActionDialect.unsubscribed(.channel(text))))
     }
     if let text = named.task {
       if let task = TaskIdentifier(validating: text) { drop(slot, .task(task)) }
-      send(slot, .text(ActionDialect.unsubscribed(.task(text))))
+      answer(slot, .text(ActionDialect.unsubscribed(.task(text))))
     }
     if let text = named.execution {
       if let task = TaskIdentifier(validating: text) { drop(slot, .task(task)) }
-      send(slot, .text(ActionDialect.unsubscribed(.execution(text))))
+      answer(slot, .text(ActionDialect.unsubscribed(.execution(text))))
     }
   }
 
@@ -288,7 +333,8 @@ extension Shard {
       if let user { postToAll(.relay(Relay(target: .user(user), frame: frame, from: .none))) }
       return
     }
-    post(
+    forward(
+      slot,
       .task(
         .cancel(task, user: user, reason: reason, principal: principal(of: slot), relayAlways: isOpen),
         from: .socket(shard: index, token(of: slot), about: .task(text))), to: shared.home(of: task))
@@ -307,7 +353,7 @@ extension Shard {
       identity.principal = bearer.principal
       identity.expiresAt = bearer.expiresAt
       identity.expiryIsAnnounced = false
-      send(slot, .text(ActionDialect.refreshed(expiresAt: bearer.expiresAt)))
+      answer(slot, .text(ActionDialect.refreshed(expiresAt: bearer.expiresAt)))
       if connections[slot].phase == .open, !connections[slot].pingIsOut {
         schedule(slot, in: shared.configuration.pingInterval.milliseconds)
         boundByExpiry(slot)

@@ -120,11 +120,23 @@ struct Condemned {
   enum Sentence {
     /// The stream is dead.
     case drop
-    /// Drop what is queued, say why, close.
-    case close(CloseCode, StaticString)
+    /// Drop what is queued, say so (1013), close.
+    case slowConsumer
+    case tooManySubscriptions
   }
   let token: ConnectionToken
   let sentence: Sentence
+}
+
+extension Condemned.Sentence {
+  /// The reason of the close frame.
+  var reason: String {
+    switch self {
+    case .drop: ""
+    case .slowConsumer: "Slow consumer"
+    case .tooManySubscriptions: "Too many subscriptions"
+    }
+  }
 }
 
 /// Bounds of one shard, each with its reason.
@@ -164,6 +176,9 @@ enum ShardLimits {
   static let pipelinedByteCountMax = 65_536
   /// Connections parked at once for a close with 1013, over all shards (contract §2).
   static let parkedCountMax = 256
+  /// State events are conflated once the kernel refuses bytes and 1/4 of the hard limit waits: what waits is already
+  /// seconds old for such a reader, and the rest of the limit stays free for control events.
+  static let conflationShare = 4
   /// Payload bytes from which compression pays: 163 bytes cost 12 µs to save 42.
   static let compressedByteCountMin = 256
   /// Requests that wait for the answer to one confirmation or message.

@@ -18,12 +18,16 @@ final class LocalTopic {
     /// The connection's subscription node that stands for this entry.
     var node: Int32
     var audience: Audience
+    /// Tasks: the last event that was queued for this connection.
+    var offset = 0
+    /// Tasks: a state event was held back because the connection does not keep up.
+    var isLagging = false
   }
 
   let key: TopicKey
   var watchers: [Watcher] = []
-  /// The newest status of the execution dialect, for `--status-interval`.
-  var lastExecutionFrame: SharedFrame?
+  /// Tasks: the newest event, for those that lag.
+  var newest: TaskDelivery?
 
   init(key: TopicKey) {
     self.key = key
@@ -35,14 +39,14 @@ struct SubscriptionNode {
   var topic: LocalTopic?
   var watcherIndex: Int32 = 0
   var next: Int32 = -1
-  /// How the client named it, for tasks and executions.
-  var named = WatchRequest.Key.task
 }
 
 /// Bounds of subscriptions.
 enum SubscriptionLimits {
   /// Subscriptions of one connection: a page shows hundreds of tasks, not tens of thousands.
   static let perConnectionCountMax = 4096
+  /// Answers that wait for the home of an earlier command.
+  static let deferredAnswerCountMax = 4096
   /// Users that one connection may name in its life (authentication off): each name asks for that user's questions.
   static let namedUserCountMax = 64
   /// Subscriptions of one shard.
@@ -67,7 +71,7 @@ final class ShardTopics {
 
   /// Adds a connection to a topic and to its own list. False at the shard's bound.
   func subscribe(
-    _ slot: Int32, to key: TopicKey, audience: Audience, named: WatchRequest.Key = .task, listHead: inout Int32
+    _ slot: Int32, to key: TopicKey, audience: Audience, after offset: Int = 0, listHead: inout Int32
   ) -> Bool {
     guard let index = nodes.take() else { return false }
     let topic: LocalTopic
@@ -79,11 +83,22 @@ final class ShardTopics {
     }
     nodes[index].topic = topic
     nodes[index].watcherIndex = Int32(topic.watchers.count)
-    nodes[index].named = named
     nodes[index].next = listHead
     listHead = index
-    topic.watchers.append(LocalTopic.Watcher(slot: slot, node: index, audience: audience))
+    topic.watchers.append(LocalTopic.Watcher(slot: slot, node: index, audience: audience, offset: offset))
     return true
+  }
+
+  /// The topics of a connection of which it lags behind, each with its place among the watchers.
+  func lagging(listHead: Int32, _ body: (LocalTopic, Int) -> Void) {
+    var index = listHead
+    while index >= 0 {
+      if let topic = nodes[index].topic {
+        let place = Int(nodes[index].watcherIndex)
+        if topic.watchers[place].isLagging { body(topic, place) }
+      }
+      index = nodes[index].next
+    }
   }
 
   /// The audience with which a connection follows a topic; nil where it does not. Walks the connection's own list.
@@ -96,6 +111,21 @@ final class ShardTopics {
       index = nodes[index].next
     }
     return nil
+  }
+
+  /// The connection has been told of everything up to the offset: it lags no more.
+  func advance(_ key: TopicKey, to offset: Int, listHead: Int32) {
+    var index = listHead
+    while index >= 0 {
+      if let topic = nodes[index].topic, topic.key == key {
+        let place = Int(nodes[index].watcherIndex)
+        guard offset >= topic.watchers[place].offset else { return }
+        topic.watchers[place].offset = offset
+        topic.watchers[place].isLagging = false
+        return
+      }
+      index = nodes[index].next
+    }
   }
 
   /// Removes one topic from a connection's list. Nil where it was not there.

@@ -193,6 +193,8 @@ def main():
     if not cases:
         parser.error("no case is selected: --all, --sections, --sample or --cases")
 
+    # An end from outside, too, ends the children.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     install.install()
     shutil.rmtree(REPORTS, ignore_errors=True)
     REPORTS.mkdir(parents=True)

@@ -131,6 +131,28 @@ struct TaskReportTests {
     #expect(snapshot.terminalMessage == nil)
   }
 
+  @Test func `what the end itself carried is kept apart from what came before`() throws {
+    let bench = TaskBench()
+    for name in ["error", "word", "bare", "done"] {
+      try bench.progress(name, progressReport(70, details: .value(json("[1]"))))
+    }
+    var failure = FailureReport(error: json("\"boom\""))
+    _ = try bench.desk.fail(task("bare"), failure, at: bench.now, random: &bench.random, into: &bench.effects)
+    failure.details = json("[2]")
+    _ = try bench.desk.fail(task("error"), failure, at: bench.now, random: &bench.random, into: &bench.effects)
+    for (name, word) in [("word", "failed"), ("done", "completed")] {
+      var report = progressReport(71, details: .value(json("[3]")))
+      report.statusWord = word
+      try bench.progress(name, report)
+    }
+    #expect(bench.snapshot("error")?.terminalDetails?.text == "[2]")
+    #expect(bench.snapshot("error")?.details?.text == "[2]")
+    #expect(bench.snapshot("word")?.terminalDetails?.text == "[3]")
+    #expect(bench.snapshot("done")?.terminalDetails?.text == "[3]")
+    #expect(bench.snapshot("bare")?.terminalDetails == nil)
+    #expect(bench.snapshot("bare")?.details?.text == "[1]")
+  }
+
   @Test func `a first report that ends the task has run it`() throws {
     let bench = TaskBench()
     try bench.complete("a", message: "\"done\"", result: "[1]")

@@ -56,7 +56,8 @@ struct ConfigurationRelationTests {
   @Test(arguments: [(1, true), (31, true), (32, false)])
   func `a secret shorter than HS256 wants is a warning`(byteCount: Int, isWarnedOf: Bool) throws {
     let loaded = try ConfigurationFixture.load(["--jwt-secret", String(repeating: "s", count: byteCount)])
-    let warnings = loaded.warnings.filter { $0.hasPrefix("jwt-secret is \(byteCount) bytes long, should be at least 32") }
+    let warning = "jwt-secret is \(byteCount) bytes long, should be at least 32"
+    let warnings = loaded.warnings.filter { $0.hasPrefix(warning) }
     #expect(warnings.count == (isWarnedOf ? 1 : 0))
   }
 

@@ -245,7 +245,7 @@ struct PrometheusTextTests {
     let isMarked = String(decoding: page.body, as: UTF8.self).hasSuffix("# EOF\n")
     #expect(isMarked == isOpenMetrics)
     #expect(
-      page.contentType.hasPrefix(
+      page.contentType.description.hasPrefix(
         isOpenMetrics ? "application/openmetrics-text; version=1.0.0" : "text/plain; version=0.0.4"))
   }
 

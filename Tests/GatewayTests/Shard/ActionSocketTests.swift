@@ -86,6 +86,71 @@ struct ActionSocketTests {
     gateway.expectNothingLeft()
   }
 
+  @Test(arguments: [false, true])
+  func `who lags is told how many events it skipped, and a snapshot in between is not repeated`(asksAgain: Bool) {
+    let gateway = SimulatedGateway(shardCount: 2) { $0.sendBufferByteCount = 4096 }
+    _ = publish(gateway, "/api/v1/tasks", #"{"task_id":"t"}"#)
+    let client = open(gateway)
+    client.sendText(#"{"action":"subscribe","task_id":"t"}"#)
+    gateway.settle()
+    _ = client.messages()
+    client.isReading = false
+    client.stream.roomByteCount = 100
+    for number in 1...60 { _ = publish(gateway, "/api/v1/tasks/t/progress", #"{"progress":\#(number)}"#) }
+    if asksAgain { client.sendText(#"{"action":"subscribe","task_id":"t"}"#) }
+    gateway.settle()
+    client.isReading = true
+    gateway.settle()
+    _ = publish(gateway, "/api/v1/tasks/t/progress", #"{"progress":61}"#)
+    var next = 1
+    var skippedCount = 0
+    for message in client.messages() {
+      let offset = message.int("offset") ?? -1
+      if message.type == "progress" {
+        let skipped = message.int("skipped") ?? 0
+        #expect(offset == next + skipped)
+        skippedCount += skipped
+      } else {
+        #expect(message.type == "subscription_confirmed" && offset >= next - 1)
+      }
+      next = offset + 1
+    }
+    #expect(next == 62)
+    #expect(skippedCount > 0 || asksAgain)
+    gateway.expectNothingLeft()
+  }
+
+  @Test(arguments: 0..<30 as Range<UInt64>)
+  func `a client is answered in the order in which it asked`(seed: UInt64) {
+    var random = SeededGenerator(seed: seed)
+    let gateway = SimulatedGateway(shardCount: 4, seed: seed, faults: .pieces)
+    let client = open(gateway)
+    var expected: [String] = []
+    for number in 0..<40 {
+      switch Int.random(in: 0..<3, using: &random) {
+      case 0:
+        client.sendText(#"{"action":"subscribe","task_id":"t\#(number)","wait":true}"#)
+        expected.append("subscription_confirmed t\(number)")
+      case 1:
+        let task = Int.random(in: 0...number, using: &random)
+        client.sendText(#"{"action":"unsubscribe","task_id":"t\#(task)"}"#)
+        expected.append("unsubscribed t\(task)")
+      default:
+        client.sendText(#"{"action":"ping","task_id":"p\#(number)"}"#)
+        expected.append("pong ")
+      }
+    }
+    gateway.settle()
+    let answers = client.messages().map { "\($0.type) \($0.string("task_id") ?? "")" }
+    // Commands to different homes may overtake each other; an answer and a command never do.
+    func runs(_ list: [String]) -> [[String]] {
+      list.split(whereSeparator: { !$0.hasPrefix("subscription") }).map { $0.sorted() }
+    }
+    #expect(answers.filter { !$0.hasPrefix("subscription") } == expected.filter { !$0.hasPrefix("subscription") })
+    #expect(runs(answers) == runs(expected), "seed \(seed)")
+    gateway.expectNothingLeft()
+  }
+
   @Test func `a connection's count of subscriptions is what it follows`() {
     let gateway = SimulatedGateway(shardCount: 2)
     _ = publish(gateway, "/api/v1/tasks", #"{"task_id":"t"}"#)

@@ -23,8 +23,14 @@ struct SubscriptionSimulationTests {
     var seen: [String: (epoch: String, offset: Int)] = [:]
     var mistakes: [String] = []
     var isGone = false
+    /// Stops reading now and then, so that it may be cut off. (States may be skipped for anybody whose kernel refuses
+    /// bytes for a moment; it is told how many.)
+    let isSlow: Bool
 
-    init(_ client: SimulatedClient) { self.client = client }
+    init(_ client: SimulatedClient, isSlow: Bool) {
+      self.client = client
+      self.isSlow = isSlow
+    }
 
     func look() {
       if !handshakeIsDone {
@@ -34,7 +40,11 @@ struct SubscriptionSimulationTests {
       }
       for frame in client.frames() {
         guard frame.opcode == .text else {
-          if frame.opcode == .close { mistakes.append("closed with \(frame.closeCode ?? 0) \(frame.closeReason)") }
+          // One that does not read at all may be cut off; any other close is a mistake.
+          if frame.opcode == .close, frame.closeCode != 1013 || !isSlow {
+            mistakes.append("closed with \(frame.closeCode ?? 0) \(frame.closeReason)")
+          }
+          if frame.opcode == .close { isGone = true }
           continue
         }
         take(Message(frame.payload))
@@ -46,13 +56,17 @@ struct SubscriptionSimulationTests {
       switch message.type {
       case "subscription_confirmed":
         let offset = message.int("offset") ?? -1
-        if let next = expected[task], offset != next - 1 { mistakes.append("\(task) confirmed \(offset) at \(next)") }
+        // What was held back for it is in the snapshot that it asks for again.
+        if let next = expected[task], offset < next - 1 {
+          mistakes.append("\(task) confirmed \(offset) at \(next)")
+        }
         expected[task] = offset + 1
         seen[task] = (message.raw("epoch"), offset)
       case "unsubscribed": expected[task] = nil
       case "progress", "complete":
         let offset = message.int("offset") ?? -1
-        if expected[task] != offset { mistakes.append("\(task) \(offset), not \(expected[task] ?? -1)") }
+        let skipped = message.int("skipped") ?? 0
+        if expected[task] != offset - skipped { mistakes.append("\(task) \(offset), not \(expected[task] ?? -1)") }
         expected[task] = offset + 1
         seen[task] = (message.raw("epoch"), offset)
       case "error": break
@@ -111,7 +125,7 @@ struct SubscriptionSimulationTests {
     var random = SeededGenerator(seed: seed &+ 0x5eed)
     let shardCount = [1, 2, 4][Int(seed % 3)]
     let gateway = SimulatedGateway(shardCount: shardCount, seed: seed, faults: seed % 5 == 0 ? .none : .pieces) {
-      $0.isCompressionOn = false
+      $0.sendBufferByteCount = 6000
     }
     let publishers = (0..<Self.taskCount).map { _ in
       gateway.connect(to: Int.random(in: 0..<shardCount, using: &random))
@@ -151,7 +165,7 @@ struct SubscriptionSimulationTests {
           to: Int.random(in: 0..<shardCount, using: &random),
           roomByteCount: Int.random(in: 50...5000, using: &random))
         client.upgrade("/ws")
-        let watcher = Watcher(client)
+        let watcher = Watcher(client, isSlow: random.once(in: 3))
         // A client that comes back resumes where another one was.
         if let former = watchers.randomElement(using: &random) {
           former.look()
@@ -183,11 +197,16 @@ struct SubscriptionSimulationTests {
         followers.append(Follower(client, "t\(number)"))
       default:
         for _ in 0..<Int.random(in: 1...4, using: &random) { gateway.turnOnce() }
-        for watcher in watchers where !watcher.isGone { watcher.look() }
+        for watcher in watchers where !watcher.isGone {
+          if watcher.isSlow { watcher.client.isReading = random.once(in: 4) }
+          watcher.look()
+        }
       }
       if random.once(in: 3) { gateway.turnOnce() }
     }
+    for watcher in watchers { watcher.client.isReading = true }
     gateway.settle()
+    for watcher in watchers where !watcher.isGone { watcher.look() }
 
     for publisher in publishers { #expect(publisher.answers().allSatisfy { $0.status / 100 == 2 }, "seed \(seed)") }
     for watcher in watchers where !watcher.isGone {

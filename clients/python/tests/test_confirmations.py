@@ -37,7 +37,7 @@ def test_the_question_has_every_field(double: Double, gateway: Gateway) -> None:
     answer = gateway.notify_user(STEP, "u", "t", 1, timeout=60, default_proceed=False)
     assert answer == UserConfirmation(True, "fine")
     assert answer.resolved_by == "user"
-    assert double.last.path == "/api/v1/confirmations?wait=25"
+    assert double.last.path == "/api/v1/confirmations"
     assert double.last.body == {
         "task_id": "t",
         "user_id": "u",
@@ -62,7 +62,7 @@ def test_it_asks_until_somebody_has_answered(double: Double, gateway: Gateway) -
     answer = gateway.notify_user(STEP, "u", "t", 1)
     assert (answer.proceed, answer.resolved_by) == (False, "user")
     assert [(request.method, request.path) for request in double.requests] == [
-        ("POST", "/api/v1/confirmations?wait=25"),
+        ("POST", "/api/v1/confirmations"),
         ("GET", "/api/v1/confirmations/c-1?wait=25"),
         ("GET", "/api/v1/confirmations/c-1?wait=25"),
     ]

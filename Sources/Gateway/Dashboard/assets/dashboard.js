@@ -85,6 +85,12 @@ function clockTime(unixSeconds) {
 let clockSkew = 0;
 const now = () => Date.now() / 1_000 + clockSkew;
 
+/** Writes one of the masthead's figures, its noun in the singular where it is one. */
+function setFigure(name, count) {
+  setText(byId(`figure-${name}`), Number.isFinite(count) ? number(count) : '–');
+  setText(byId(`figure-${name}-noun`), count === 1 ? name.slice(0, -1) : name);
+}
+
 function announce(text) {
   byId('announcements').textContent = text;
 }
@@ -455,7 +461,7 @@ class TaskRow {
     const percent = known ? Math.min(100, task.progress) : 0;
     const indeterminate = !known && task.status === 'running';
     parts.bar.dataset.indeterminate = String(indeterminate);
-    parts.fill.style.transform = indeterminate ? '' : `scaleX(${percent / 100})`;
+    parts.fill.style.transform = indeterminate ? '' : `translateX(${percent - 100}%)`;
     parts.bar.setAttribute('aria-label', this.title);
     if (indeterminate) parts.bar.removeAttribute('aria-valuenow');
     else parts.bar.setAttribute('aria-valuenow', String(Math.round(percent)));
@@ -950,8 +956,8 @@ async function poll() {
     const [listing, status] = await Promise.all([call(`/api/v1/tasks?limit=${ROWS_SHOWN_MAX}`), call('/api/v1/status')]);
     if (usedToken === access.token) {
       board.takeListing(listing);
-      setText(byId('figure-connections'), String(status.active_connections ?? '–'));
-      setText(byId('figure-decisions'), String(status.pending_callbacks ?? '–'));
+      setFigure('connections', status.active_connections);
+      setFigure('decisions', status.pending_callbacks);
       setText(byId('figure-uptime'), Number.isFinite(status.uptime_seconds) ? duration(status.uptime_seconds) : '–');
       byId('figure-uptime').title = isText(status.version) ? `Signalbox ${status.version}` : '';
       showNotice('');

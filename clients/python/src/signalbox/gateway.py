@@ -312,11 +312,11 @@ class Gateway:
             "timeout": timeout,
             "default_proceed": default_proceed,
         }
+        # Not held: once the question has a name, no gateway's restart and no lost connection can lose it.
         outcome = self._transport.request(
             "POST",
-            f"/api/v1/confirmations?wait={HELD_SECONDS_MAX}",
+            "/api/v1/confirmations",
             encode(body, strict=self._strict),
-            held_seconds=HELD_SECONDS_MAX,
             headers={"Idempotency-Key": str(uuid.uuid4())},
         )
         self._note_success()
