@@ -13,7 +13,7 @@ export SWIFT_BACKTRACE := enable=no
 SWIFT_JOBS ?= $(shell nproc)
 RELEASE := swift build -c release --static-swift-stdlib --product signalbox -j $(SWIFT_JOBS)
 
-.PHONY: help run build test lint tsan soak clean
+.PHONY: help run build test lint tsan soak bench clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -28,10 +28,11 @@ build: ## build .build/release/signalbox, with the Swift runtime inside
 test: build ## run everything: unit tests, end-to-end tests, Autobahn; installs what it needs (15 minutes on 2 cores)
 	@scripts/test.sh
 
-lint: ## check the formatting of every Swift file, and that the embedded dashboard is up to date
+lint: ## check the formatting of every Swift file, and that what is embedded is up to date
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests
 	@scripts/install-system-packages.sh lint
 	python3 scripts/embed-dashboard.py --check
+	python3 scripts/embed-openapi.py --check
 
 tsan: ## run unit tests and a live load under the thread sanitizer
 	@scripts/install-system-packages.sh build test
@@ -40,6 +41,9 @@ tsan: ## run unit tests and a live load under the thread sanitizer
 soak: build ## run all 517 Autobahn cases
 	@scripts/install-system-packages.sh test
 	python3 Tests/ConformanceTests/autobahn/run.py --all
+
+bench: build ## measure against the ceilings into Benchmarks/Results; QUICK=1 takes three minutes
+	python3 Benchmarks/run.py $(if $(QUICK),--quick)
 
 clean: ## remove everything that was built or installed inside the project
 	rm -rf .build .venv .tools reports

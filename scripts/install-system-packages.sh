@@ -21,6 +21,7 @@ need() {
   fi
 }
 command_exists() { command -v "$1"; }
+library_exists() { /sbin/ldconfig -p | grep -qF "$1"; }
 python_has() { python3 -c "import $1"; }
 # The tests drive Node's own WebSocket, which arrived (behind a flag) in version 20.10; Debian 12 has 18 with node-ws.
 node_speaks_websocket() {
@@ -40,6 +41,12 @@ for purpose in "$@"; do
       need pkg-config command_exists pkg-config
       # Swift links with the C++ runtime's and libc's development files.
       need g++ command_exists g++
+      # What the toolchain's own programs are linked with.
+      need libcurl4 library_exists libcurl.so.4
+      need libedit2 library_exists libedit.so.2
+      need libncurses6 library_exists libncurses.so.6
+      need libsqlite3-0 library_exists libsqlite3.so.0
+      need libxml2 library_exists libxml2.so.2
       need zlib1g-dev test -e /usr/include/zlib.h
       need libssl-dev test -e /usr/include/openssl/evp.h
       ;;
@@ -50,7 +57,6 @@ for purpose in "$@"; do
       need ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
       need python3 command_exists python3
       need python3-venv python_has ensurepip
-      need python3-lib2to3 python_has lib2to3
       need nginx command_exists nginx
       need redis-server command_exists redis-server
       need prometheus command_exists prometheus
@@ -68,8 +74,6 @@ done
 if [ ${#missing[@]} -eq 0 ]; then
   exit 0
 fi
-# python3-lib2to3 and friends belong to Debian's own python3; another python3 first on PATH brings them itself.
-
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
   if ! command -v sudo >/dev/null; then

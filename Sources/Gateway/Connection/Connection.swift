@@ -54,7 +54,7 @@ struct Connection: ~Copyable {
   /// Parked for a close with 1013 beyond the cap.
   var isParked = false
   var readsCompressed = false
-  /// `signalbox.v1` was selected.
+  /// In the action dialect: `signalbox.v1` was selected, so messages beyond the seed's are understood.
   var speaksNative = false
   /// With authentication off: has named a user.
   var namedUser = false

@@ -154,12 +154,12 @@ struct RestDecoder {
     return list
   }
 
-  /// `wait=N`: seconds, 0 to `ShardLimits.waitSecondsMax`.
+  /// `wait=N`: seconds, 0 to `RestLimits.waitSecondsMax`.
   private func waitSeconds(_ query: Span<UInt8>) throws(Problem) -> Double {
     guard let text = QueryItems.first("wait", in: query) else { return 0 }
-    guard let seconds = Double(text), seconds >= 0, seconds <= ShardLimits.waitSecondsMax else {
+    guard let seconds = Double(text), seconds >= 0, seconds <= RestLimits.waitSecondsMax else {
       throw Problem(
-        .badRequest, "wait is \(text), must be a number of seconds from 0 to \(Int(ShardLimits.waitSecondsMax))")
+        .badRequest, "wait is \(text), must be a number of seconds from 0 to \(Int(RestLimits.waitSecondsMax))")
     }
     return seconds
   }
@@ -183,4 +183,10 @@ struct RestDecoder {
     case .some(let text): throw Problem(.badRequest, "\(name) is \(text), must be 1 or 0")
     }
   }
+}
+
+/// Bounds of the HTTP API's queries.
+enum RestLimits {
+  /// Seconds that a request may ask to be held (`wait`); a home must have answered within `ShardLimits.answerMilliseconds`.
+  static let waitSecondsMax = 300.0
 }

@@ -99,6 +99,7 @@ extension Shard {
     case .user(let user):
       count += fanOut(index, to: .user(user))
       count += fanOut(index, to: .unnamed)
+    case .unnamed: count += fanOut(index, to: .unnamed)
     case .channel(let channel): count += fanOut(index, to: .channel(channel))
     case .watchers(let task, let user, let andUnnamed):
       count += fanOut(index, to: .task(task))

@@ -86,6 +86,10 @@ extension Shard {
       // Seed 002's clients expect no answer to `confirm`.
       guard connections[slot].speaksNative else { return }
       send(slot, .text(ActionDialect.confirmationResult(callback, result)))
+      // Who was asked is told with the others; who answered unasked, such as an admin, is told here (contract §6).
+      if case .accepted(let confirmation) = result, asked[callback]?.contains(token(of: slot)) != true {
+        send(slot, .text(ActionDialect.confirmationResolved(confirmation)))
+      }
     case .problem(let problem):
       let text: String
       switch problem.code {

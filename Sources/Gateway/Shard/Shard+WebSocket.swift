@@ -330,7 +330,7 @@ extension Shard {
       guard isOpen else { return sendError(slot, "Task not found", .task(text)) }
       // The seed relays whatever it is told.
       let frame = SharedFrame.text(ActionDialect.taskCancelled(task: text, user: userText, now: nowWall))
-      if let user { postToAll(.relay(Relay(target: .user(user), frame: frame, from: .none))) }
+      postToAll(.relay(Relay(target: user.map { .user($0) } ?? .unnamed, frame: frame, from: .none)))
       return
     }
     forward(

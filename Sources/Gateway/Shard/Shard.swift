@@ -183,6 +183,4 @@ enum ShardLimits {
   static let compressedByteCountMin = 256
   /// Requests that wait for the answer to one confirmation or message.
   static let waitersPerAnswerMax = 64
-  /// Seconds that a request may ask to be held (`wait`).
-  static let waitSecondsMax = 300.0
 }

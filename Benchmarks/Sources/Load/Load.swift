@@ -1,0 +1,16 @@
+import CLoadShim
+import Glibc
+
+/// The load generator: one thread, one scenario, one line of JSON.
+@main
+enum Load {
+  static func main() {
+    signal(SIGPIPE, SIG_IGN)
+    let options = Options(arguments: Array(CommandLine.arguments.dropFirst()))
+    let descriptorLimit = load_raise_descriptor_limit()
+    guard UInt64(options.clientCount) + 64 <= descriptorLimit else {
+      fail("\(options.clientCount) clients need more than the \(descriptorLimit) descriptors that are allowed")
+    }
+    Scenarios(options: options, server: ServerProcess(identifier: options.server)).run()
+  }
+}

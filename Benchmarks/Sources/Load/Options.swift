@@ -1,0 +1,77 @@
+import Glibc
+
+/// The command line: `--name value` throughout.
+struct Options {
+  enum Scenario: String, CaseIterable {
+    case closed, paced, stream, topics, echo, handshake, idle
+    case httpPublish = "http-publish"
+    case linePublish = "ndjson-publish"
+  }
+
+  var scenario = Scenario.closed
+  /// A name of `Targets`.
+  var target = "signalbox"
+  var port: UInt16 = 0
+  /// The server's process.
+  var server: Int32 = 0
+  /// Connections that subscribe, echo or merely stay.
+  var clientCount = 1000
+  var topicCount = 1
+  /// Operations that are measured: messages published, echoes of each client, connections, requests.
+  var operationCount = 1000
+  /// Run before, unmeasured.
+  var warmUpCount = 20
+  /// Of a delivered message.
+  var messageByteCount = 200
+  /// Messages under way at once (stream, topics), or echoes of each client.
+  var underWayMax = 64
+  /// Of the paced scenario.
+  var perSecond = 30.0
+  /// Lines of one NDJSON request.
+  var lineCount = 500
+
+  static let usage = """
+    usage: load --scenario NAME --target NAME --port N --server PID [--clients N] [--topics N] [--operations N]
+                [--warm-up N] [--bytes N] [--under-way N] [--rate N] [--lines N]
+    scenarios: \(Scenario.allCases.map(\.rawValue).joined(separator: " "))
+    """
+
+  init(arguments: [String]) {
+    var rest = arguments[...]
+    while let name = rest.popFirst() {
+      guard let value = rest.popFirst() else { Options.refuse(name, "") }
+      switch name {
+      case "--scenario":
+        guard let known = Scenario(rawValue: value) else { Options.refuse(name, value) }
+        scenario = known
+      case "--target": target = value
+      case "--port": port = Options.number(name, value)
+      case "--server": server = Options.number(name, value)
+      case "--clients": clientCount = Options.number(name, value)
+      case "--topics": topicCount = Options.number(name, value)
+      case "--operations": operationCount = Options.number(name, value)
+      case "--warm-up": warmUpCount = Options.number(name, value)
+      case "--bytes": messageByteCount = Options.number(name, value)
+      case "--under-way": underWayMax = Options.number(name, value)
+      case "--lines": lineCount = Options.number(name, value)
+      case "--rate":
+        guard let rate = Double(value), rate > 0 else { Options.refuse(name, value) }
+        perSecond = rate
+      default: Options.refuse(name, value)
+      }
+    }
+    if port == 0 || server == 0 { fail(Options.usage) }
+    if [.topics, .idle].contains(scenario), clientCount < topicCount {
+      fail("\(topicCount) topics need as many clients, not \(clientCount)")
+    }
+  }
+
+  private static func number<Integer: FixedWidthInteger>(_ name: String, _ value: String) -> Integer {
+    guard let number = Integer(value), number > 0 else { refuse(name, value) }
+    return number
+  }
+
+  private static func refuse(_ name: String, _ value: String) -> Never {
+    fail("bad option \(name) \(value)\n\(usage)")
+  }
+}
