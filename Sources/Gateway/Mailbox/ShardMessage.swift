@@ -114,8 +114,8 @@ enum ShardMessage: Sendable {
   case relay(Relay)
   case ask(ConfirmationNotice)
   case settled(CallbackIdentifier, frame: SharedFrame)
-  case closeUser(
-    UserIdentifier, except: (shard: Int, connection: ConnectionToken)?, CloseCode, reason: String, from: ReplyAddress)
+  /// `newcomer`: only connections that were the user's before that one.
+  case closeUser(UserIdentifier, newcomer: UserArrival?, CloseCode, reason: String, from: ReplyAddress)
   case answer(ReplyAddress, Answer)
   case drain
   case stop

@@ -51,7 +51,7 @@ extension Shard {
     case .closeUser(let user):
       let parts = gather(.connections, answering: address, partCount: shared.shardCount)
       postToAll(
-        .closeUser(user, except: nil, .policyViolation, reason: "Closed by the publisher", from: parts))
+        .closeUser(user, newcomer: nil, .policyViolation, reason: "Closed by the publisher", from: parts))
     case .publish(let lines): publish(lines, bearer.principal, answering: address)
     case .ticket(let user): issueTicket(slot, user, bearer)
     }
