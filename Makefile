@@ -28,10 +28,11 @@ build: ## build .build/release/signalbox, with the Swift runtime inside
 test: build ## run everything: unit tests, end-to-end tests, Autobahn; installs what it needs (15 minutes on 2 cores)
 	@scripts/test.sh
 
-lint: ## check the formatting of every Swift file, and that the embedded dashboard is up to date
+lint: ## check the formatting of every Swift file, and that what is embedded is up to date
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests
 	@scripts/install-system-packages.sh lint
 	python3 scripts/embed-dashboard.py --check
+	python3 scripts/embed-openapi.py --check
 
 tsan: ## run unit tests and a live load under the thread sanitizer
 	@scripts/install-system-packages.sh build test

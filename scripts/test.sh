@@ -40,13 +40,18 @@ finish() {
   exit 1
 }
 
+# Thousands of lines say that a test began or passed; what remains is what failed, and the sum.
+unit_tests() {
+  swift test --skip-build 2>&1 | awk '!/^◇/ && (!/^✔/ || /^✔ Test run/)'
+}
+
 # Without these nothing that follows can run.
 part "system packages" scripts/install-system-packages.sh build test || finish
 part "build of the tests" swift build --build-tests -j "$jobs" || finish
 part "python environment" scripts/python-environment.sh || finish
 
 python=.venv/bin/python
-part "unit tests (swift test)" swift test --skip-build
+part "unit tests (swift test)" unit_tests
 if [ -d clients/python/tests ]; then
   part "python client" "$python" -m pytest -q --durations=5 clients/python/tests
 fi

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import json
+import threading
 import time
 from typing import Any
 
@@ -12,7 +13,9 @@ import pytest
 
 from support.api import Api, fresh
 from support.process import GatewayProcess, run_to_end
+from support.raw import RawSocket
 from support.sockets import Watcher
+from support.tokens import token
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +47,9 @@ def test_a_minted_token_is_what_other_libraries_read() -> None:
 def test_a_minted_token_opens_the_door_with_a_secret_as_short_as_the_seeds(start_own: Any) -> None:
     gateway = start_own("--auth", "required", "--jwt-secret", "secret")
     assert any("jwt-secret is 6 bytes long, should be at least 32" in line for line in gateway.lines)
-    token = run_to_end("token", "--sub", "ann", "--secret", "secret").stdout.strip()
+    minted = run_to_end("token", "--sub", "ann", "--secret", "secret").stdout.strip()
     Api(gateway.url).progress("t")
-    with Watcher(f"{gateway.websocket_url}/ws/task/t?token={token}") as watcher:
+    with Watcher(f"{gateway.websocket_url}/ws/task/t?token={minted}") as watcher:
         assert watcher.next()["type"] == "connected"
 
 
@@ -129,3 +132,100 @@ def test_a_stored_error_has_its_own_details_only(api: Api, watch: Any) -> None:
         assert watcher.next()["type"] == "connected"
         error = watcher.next()
         assert error["type"] == "error" and error.get("details") == details and ("details" in error) is bool(details)
+
+
+def test_an_offered_upgrade_names_itself_in_connection(gateway: GatewayProcess) -> None:
+    with RawSocket(gateway) as raw:
+        raw.send(b"GET /ws HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
+        for _ in range(2):
+            status, headers, _ = raw.answer()
+            assert status == 426 and headers["upgrade"] == "websocket" and headers["connection"] == "Upgrade"
+
+
+# §2: who gets what
+
+
+def test_the_subprotocol_adds_nothing_to_the_seeds_other_dialects(secured: GatewayProcess) -> None:
+    name = fresh()
+    Api(secured.url).register(name)
+    expiring = token("ann", exp=int(time.time()) + 30)
+    for path, first in ((f"/ws/task/{name}", "connected"), (f"/api/v1/ws/executions/{name}", "status")):
+        url = f"{secured.websocket_url}{path}?token={expiring}"
+        with Watcher(url, subprotocols=["signalbox.v1"]) as watcher:
+            assert watcher.subprotocol == "signalbox.v1"
+            assert watcher.next()["type"] == first
+            watcher.send({"type": "ping"})
+            assert watcher.next()["type"] == "pong"
+
+
+def test_a_draining_gateway_says_nothing_of_its_own_to_the_seeds_other_dialects(start_own: Any) -> None:
+    gateway = start_own()
+    Api(gateway.url).register("t")
+    watchers = [
+        Watcher(gateway.websocket_url + path, subprotocols=["signalbox.v1"])
+        for path in ("/ws/task/t", "/api/v1/ws/executions/t")
+    ]
+    for watcher in watchers:
+        watcher.next()
+    stopping = threading.Thread(target=gateway.stop)
+    stopping.start()
+    for watcher in watchers:
+        assert watcher.closed_next()[0] == 1012
+    stopping.join()
+
+
+def test_an_admin_who_answers_unasked_is_told_the_outcome_too(start_own: Any) -> None:
+    gateway = start_own("--threads", "3", secured=True)
+    for attempt in range(6):
+        asked = Api(gateway.url).confirmation(user_id=f"user-{attempt}")
+        url = f"{gateway.websocket_url}/ws?token={token('root', role='admin')}"
+        with Watcher(url, subprotocols=["signalbox.v1"]) as admin:
+            admin.next_of("welcome")
+            admin.send({"action": "confirm", "callback_id": asked["callback_id"], "proceed": False, "feedback": "no"})
+            result = admin.next_of("confirmation_result")
+            assert result["status"] == "accepted"
+            assert admin.next() == {
+                "type": "confirmation_resolved",
+                "callback_id": asked["callback_id"],
+                "status": "rejected",
+                "proceed": False,
+                "feedback": "no",
+                "resolved_by": "user",
+            }
+            admin.send({"action": "confirm", "callback_id": asked["callback_id"]})
+            assert admin.next()["status"] == "already_resolved"
+            assert admin.everything_so_far() == []
+
+
+def test_a_token_within_the_leeway_stays_open_within_the_leeway(start_own: Any) -> None:
+    gateway = start_own("--jwt-leeway", "3", secured=True)
+    with Watcher(f"{gateway.websocket_url}/ws?token={token(exp=int(time.time()) - 1)}") as watcher:
+        assert watcher.everything_so_far() == []
+        assert watcher.closed() == (1008, "Token expired")
+
+
+@pytest.mark.parametrize("user", [None, "ann"])
+@pytest.mark.parametrize("task", ["unknown", "no task's name", "x" * 200])
+def test_with_authentication_off_any_cancel_is_relayed(
+    gateway: GatewayProcess, watch: Any, task: str, user: Any
+) -> None:
+    sender, unnamed, other = watch(), watch(), watch()
+    other.send({"action": "subscribe", "user_id": "bob"})
+    other.next_of("subscription_confirmed")
+    named = {"user_id": user} if user else {}
+    sender.send({"action": "cancel", "task_id": task, **named})
+    for each in (sender, unnamed):
+        relayed = each.next_of("task_cancelled")
+        assert relayed["task_id"] == task and relayed["user_id"] == user and set(relayed) == CANCEL_MEMBERS
+    assert other.everything_so_far() == []
+
+
+CANCEL_MEMBERS = {"type", "user_id", "task_id", "timestamp"}
+
+
+def test_a_user_makes_no_ticket_for_another(secured: GatewayProcess) -> None:
+    user = Api(secured.url, token("ann"))
+    answer = user.post("/api/v1/tickets", {"user_id": "bob"})
+    assert answer.status == 403 and answer.code == "forbidden"
+    assert user.post("/api/v1/tickets", {"user_id": "ann"}).status == 201
+    assert user.post("/api/v1/tickets", {}).status == 201

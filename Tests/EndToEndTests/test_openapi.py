@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
+
 from support.api import Answer, Api
 from support.process import REPOSITORY, GatewayProcess
 from support.sockets import Watcher
@@ -336,7 +337,8 @@ def test_confirmations(publisher: Described, alice: Watcher) -> None:
 def test_messages(publisher: Described, alice: Watcher) -> None:
     assert publisher.post("/api/v1/broadcast", {"any": "thing"}).body["connections"] == 1
     assert publisher.post("/api/v1/channels/news", {"any": "thing"}).body == {"connections": 0}
-    assert publisher.post("/api/v1/users/alice/messages", {"any": "thing"}).body["connections"] == 1
+    plain = publisher.post("/api/v1/users/alice/messages", {"any": "thing"}).body
+    assert plain == {"connections": 1, "message_id": None, "acked": False}
     asked = publisher.post("/api/v1/users/alice/messages?requires_ack=1", {"any": "thing"}).body
     while alice.next().get("message_id") != asked["message_id"]:
         pass

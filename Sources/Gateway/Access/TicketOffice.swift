@@ -3,8 +3,8 @@ import Synchronization
 
 /// Tickets (contract §2): one use, 60 s, so that no JWT need stand in a URL.
 ///
-/// The one lock of the gateway that shards share: a ticket may be shown to any shard, tickets are rare, and nothing
-/// outside is called while it is held.
+/// One of the two locks that shards share (`ConnectionCensus` is the other): a ticket may be shown to any shard, tickets
+/// are rare, and nothing outside is called while it is held.
 final class TicketOffice: Sendable {
   /// Seconds a ticket is good for.
   static let lifetimeSeconds = 60.0

@@ -57,9 +57,10 @@ package enum Program {
       printError("signalbox: --secret is empty, must be at least one byte")
       return ConfigurationError.exitStatus
     }
-    let now = Double(LogWriter.unixMilliseconds()) / 1000
+    // Whole seconds, and never in the future: readers refuse an `iat` that is still to come.
+    let now = (Double(LogWriter.unixMilliseconds()) / 1000).rounded(.down)
     let claims = TokenClaims(
-      subject: request.subject, expiresAt: (now + request.expiresIn.seconds).rounded(), issuedAt: now.rounded(),
+      subject: request.subject, expiresAt: (now + request.expiresIn.seconds).rounded(), issuedAt: now,
       role: request.role.flatMap { TokenClaims.Role(rawValue: $0.rawValue) } ?? .user,
       tasks: request.tasks.isEmpty ? nil : request.tasks)
     print(TokenIssuer.mint(claims, secret: secret, algorithm: .hs256))

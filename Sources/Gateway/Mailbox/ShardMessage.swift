@@ -76,7 +76,10 @@ struct Relay: Sendable {
   enum Target: Sendable {
     /// Every connection of the action dialect.
     case everyone
+    /// A user's connections, and with authentication off those that named nobody.
     case user(UserIdentifier)
+    /// With authentication off: the connections that named nobody.
+    case unnamed
     case channel(ChannelName)
     /// A cancel request or a heartbeat: the task's native watchers, and a user's connections.
     case watchers(TaskIdentifier, and: UserIdentifier?, andUnnamed: Bool)
@@ -111,8 +114,8 @@ enum ShardMessage: Sendable {
   case relay(Relay)
   case ask(ConfirmationNotice)
   case settled(CallbackIdentifier, frame: SharedFrame)
-  case closeUser(
-    UserIdentifier, except: (shard: Int, connection: ConnectionToken)?, CloseCode, reason: String, from: ReplyAddress)
+  /// `newcomer`: only connections that were the user's before that one.
+  case closeUser(UserIdentifier, newcomer: UserArrival?, CloseCode, reason: String, from: ReplyAddress)
   case answer(ReplyAddress, Answer)
   case drain
   case stop

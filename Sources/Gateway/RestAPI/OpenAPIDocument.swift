@@ -1379,13 +1379,13 @@ private let text = ###"""
       },
       "MessageReceipt": {
         "type": "object",
-        "required": ["connections"],
+        "required": ["connections", "message_id", "acked"],
         "properties": {
           "connections": {"type": "integer", "minimum": 0},
           "message_id": {
             "type": ["string", "null"],
             "format": "uuid",
-            "description": "Where an acknowledgement was asked for."
+            "description": "Null where no acknowledgement was asked for."
           },
           "acked": {
             "type": "boolean",

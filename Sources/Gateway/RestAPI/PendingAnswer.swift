@@ -19,4 +19,6 @@ enum PendingAnswer: Sendable {
   case heartbeat
   /// 201 when opened, 200 when read.
   case confirmation
+  /// 200 with whom a message to a user reached, in the shape that one with an acknowledgement has too.
+  case userMessage
 }

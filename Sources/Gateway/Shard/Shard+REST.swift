@@ -38,6 +38,7 @@ extension Shard {
       exchange.pending = .confirmation
       post(.confirmation(command, from: address), to: shared.home(ofUserHash: userHash))
     case .sendMessage(let user, let body, let requiresAcknowledgement, let waitSeconds):
+      exchange.pending = .userMessage
       sendMessage(
         user, body, requiresAcknowledgement: requiresAcknowledgement, waitSeconds: waitSeconds, answering: address)
     case .findMessage(let message, let userHash):
@@ -50,7 +51,7 @@ extension Shard {
     case .closeUser(let user):
       let parts = gather(.connections, answering: address, partCount: shared.shardCount)
       postToAll(
-        .closeUser(user, except: nil, .policyViolation, reason: "Closed by the publisher", from: parts))
+        .closeUser(user, newcomer: nil, .policyViolation, reason: "Closed by the publisher", from: parts))
     case .publish(let lines): publish(lines, bearer.principal, answering: address)
     case .ticket(let user): issueTicket(slot, user, bearer)
     }
@@ -121,6 +122,9 @@ extension Shard {
 
   /// One made with a JWT carries all its claims; one made by a publisher only the user (contract §6).
   private func issueTicket(_ slot: Int32, _ user: UserIdentifier?, _ bearer: Credentials.Bearer) {
+    if !bearer.principal.mayPublish, let user, user != bearer.principal.subject {
+      return respond(slot, problem: Problem(.forbidden, "a user's token makes tickets for that user only"))
+    }
     let principal: Principal
     let credentialsExpireAt: Double
     if bearer.principal.mayPublish, let user {
@@ -175,7 +179,12 @@ extension Shard {
       }
     case .confirmation(let confirmation, let isNew):
       json(slot, isNew ? 201 : 200, ResponseBodies.confirmation(confirmation))
-    case .connections(let count): json(slot, 200, ResponseBodies.connections(count))
+    case .connections(let count):
+      if case .userMessage = exchange.pending {
+        json(slot, 200, ResponseBodies.message(nil, connections: count, isAcknowledged: false))
+      } else {
+        json(slot, 200, ResponseBodies.connections(count))
+      }
     case .message(let message, let connections, let isAcknowledged):
       json(
         slot, 200, ResponseBodies.message(message, connections: connections, isAcknowledged: isAcknowledged))

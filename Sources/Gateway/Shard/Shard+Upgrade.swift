@@ -247,7 +247,6 @@ extension Shard {
     metrics.add(.httpRequests(.code101))
     metrics.observe(.handshakeDuration, Double(nowMilliseconds - exchange.startedAt) / 1000)
     connections[slot].phase = .open
-    connections[slot].speaksNative = speaksNative
     // Our frames use one window for everybody; who can only read a smaller one gets them plain.
     connections[slot].readsCompressed = (deflate?.serverMaxWindowBits ?? 0) >= Deflater.preferredWindowBits
     let isEcho: Bool
@@ -258,6 +257,8 @@ extension Shard {
     case .echo: connections[slot].endpoint = .echo
     }
     isEcho = connections[slot].endpoint == .echo
+    // The seeds' other dialects have no message that the subprotocol adds.
+    connections[slot].speaksNative = speaksNative && connections[slot].endpoint == .action
     connections[slot].session = WebSocketSession(
       messageByteCountMax: isEcho ? EchoLimits.messageByteCountMax : shared.configuration.maxMessageByteCount,
       deflate: deflate)

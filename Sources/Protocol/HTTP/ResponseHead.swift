@@ -25,8 +25,18 @@ package enum ResponseHead {
       output.append(decimal: bodyByteCount)
       output.append("\r\n")
     }
-    if !keepsAlive { output.append("Connection: close\r\n") }
+    appendConnection(isUpgradeOffered: extraFields.contains { $0.name == "Upgrade" }, keepsAlive, into: &output)
     output.append("\r\n")
+  }
+
+  /// `Upgrade` is a matter of this connection alone, which the sender must say (RFC 9110 §7.8).
+  private static func appendConnection(isUpgradeOffered: Bool, _ keepsAlive: Bool, into output: inout [UInt8]) {
+    switch (isUpgradeOffered, keepsAlive) {
+    case (false, true): break
+    case (false, false): output.append("Connection: close\r\n")
+    case (true, true): output.append("Connection: Upgrade\r\n")
+    case (true, false): output.append("Connection: Upgrade, close\r\n")
+    }
   }
 
   /// Appends the head of an answer that lasts until the connection closes, such as an event stream.

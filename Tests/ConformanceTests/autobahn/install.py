@@ -94,7 +94,7 @@ def install():
     print(f"autobahn: installing {SUITE} into {TOOLS.relative_to(ROOT)}")
     shutil.rmtree(TOOLS, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", str(TOOLS / "environment")], check=True)
-    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--use-pep517"]
     subprocess.run([*pip, *LIBRARIES], check=True)
     # Without its dependencies: they are old ones that only Python 2.7 has.
     subprocess.run([*pip, "--no-deps", SUITE], check=True)

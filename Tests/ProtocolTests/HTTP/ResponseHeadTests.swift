@@ -35,6 +35,14 @@ struct ResponseHeadTests {
       head(400, keepsAlive: false) == "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
   }
 
+  @Test(arguments: [(true, "Upgrade"), (false, "Upgrade, close")])
+  func `an offered upgrade is a matter of this connection`(keepsAlive: Bool, connection: String) {
+    #expect(
+      head(426, fields: [("Upgrade", "websocket")], keepsAlive: keepsAlive)
+        == "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nContent-Length: 0\r\nConnection: \(connection)\r\n\r\n"
+    )
+  }
+
   @Test(arguments: [101, 204, 304])
   func `answers that cannot have a body state no length`(status: Int) {
     #expect(!head(status).contains("Content-Length"))
