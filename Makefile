@@ -25,7 +25,7 @@ build: ## build .build/release/signalbox, with the Swift runtime inside
 	@scripts/install-system-packages.sh build
 	$(RELEASE)
 
-test: build ## run everything: unit tests, end-to-end tests, Autobahn; installs what it needs (15 minutes on 2 cores)
+test: build ## run everything: unit tests, end-to-end tests, Autobahn; installs what it needs (10 minutes on 2 cores)
 	@scripts/test.sh
 
 lint: ## check the formatting of every Swift file, and that what is embedded is up to date
@@ -38,7 +38,7 @@ tsan: ## run unit tests and a live load under the thread sanitizer
 	@scripts/install-system-packages.sh build test
 	@scripts/tsan.sh
 
-soak: build ## run all 517 Autobahn cases
+soak: build ## run all 517 Autobahn cases (a quarter of an hour)
 	@scripts/install-system-packages.sh test
 	python3 Tests/ConformanceTests/autobahn/run.py --all
 
