@@ -16,7 +16,8 @@ let settings: [SwiftSetting] = [
 let package = Package(
   name: "benchmarks",
   targets: [
-    .executableTarget(name: "ceiling", path: "Sources/Ceiling", cSettings: [.unsafeFlags(["-O3"])]),
+    // DWARF 4: valgrind of Debian 12 does not read what clang writes for C by default.
+    .executableTarget(name: "ceiling", path: "Sources/Ceiling", cSettings: [.unsafeFlags(["-O3", "-gdwarf-4"])]),
     .target(name: "CLoadShim", path: "Sources/CLoadShim"),
     .executableTarget(name: "load", dependencies: ["CLoadShim"], path: "Sources/Load", swiftSettings: settings),
   ]

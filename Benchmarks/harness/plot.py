@@ -5,9 +5,10 @@ from __future__ import annotations
 import html
 
 from .report import Row
+from .scenarios import CEILINGS
 
 WIDTH = 860
-LABEL_WIDTH = 400
+LABEL_WIDTH = 380
 BAR_HEIGHT = 18
 GROUP_GAP = 14
 TOP = 56
@@ -25,8 +26,8 @@ STYLE = """
 
 
 def bars(rows: list[Row]) -> str:
-    """Rows without a ratio are left out: they have nothing to be a multiple of."""
-    shown = [row for row in rows if row.ratio is not None and row.server != row.scenario.reference]
+    """Only rows that are compared with a ceiling: the others have nothing to be a multiple of."""
+    shown = [row for row in rows if row.ratio is not None and row.server not in CEILINGS and row.scenario.reference in CEILINGS]
     groups: dict[str, list[Row]] = {}
     for row in shown:
         groups.setdefault(row.scenario.title, []).append(row)

@@ -124,7 +124,7 @@ def markdown(rows: list[Row], machine: Machine, name: str, repetitions: int, sec
         f"![CPU of the server relative to its ceiling]({name}.svg)",
         "",
         "The server has core 0, the load generator core 1, on loopback; delivered messages are 200 bytes of JSON. The "
-        "figure is the CPU time of the server's process for one operation, as the kernel counts it: median (lowest–highest) of "
+        "figure is the CPU time of the server's process for one operation, as the kernel counts it (one operation is a delivery to one subscriber wherever there are subscribers): median (lowest–highest) of "
         "the repetitions. The ratio is taken within a repetition. Every subscriber got every message once, in order and "
         "byte for byte the same, or the run would have failed.",
         "",

@@ -32,20 +32,20 @@ class Scenario:
 
 SCENARIOS = (
     Scenario(
-        "closed-1000", "closed loop, 1,000 subscribers; per delivery", "closed",
+        "closed-1000", "closed loop, 1,000 subscribers", "closed",
         {"clients": 1000, "operations": 400, "warm-up": 20}, {"operations": 80}, aim=1.05),
     Scenario(
-        "closed-10000", "closed loop, 10,000 subscribers; per delivery", "closed",
+        "closed-10000", "closed loop, 10,000 subscribers", "closed",
         {"clients": 10000, "operations": 40, "warm-up": 3}, {"operations": 8, "warm-up": 2}, aim=1.08),
     Scenario(
-        "paced", "30 publishes/s, 1,000 subscribers; per delivery", "paced",
+        "paced", "30 publishes/s, 1,000 subscribers", "paced",
         {"clients": 1000, "operations": 240, "warm-up": 15, "rate": 30}, {"operations": 40, "warm-up": 5}, aim=1.10),
     Scenario(
-        "stream", "batches of 64, 1,000 subscribers; per delivery", "stream",
+        "stream", "batches of 64, 1,000 subscribers", "stream",
         {"clients": 1000, "operations": 12800, "warm-up": 640, "under-way": 64}, {"operations": 3200}, aim=1.3,
         reference="ceiling-batch", servers=("ceiling-batch", "signalbox")),
     Scenario(
-        "topics", "10,000 clients of 1,000 tasks, batches of 4,096; per delivery", "topics",
+        "topics", "10,000 clients of 1,000 tasks, batches of 4,096", "topics",
         {"clients": 10000, "topics": 1000, "operations": 40960, "warm-up": 8192, "under-way": 4096},
         {"operations": 8192, "warm-up": 4096}, aim=1.05, reference="ceiling-batch",
         servers=("ceiling-batch", "signalbox")),
@@ -63,7 +63,7 @@ SCENARIOS = (
         {"clients": 15000, "topics": 1000, "operations": 3000}, {"clients": 8000, "operations": 500},
         figure=("bytes_per_connection",), unit="bytes RSS", reference=None, aim=400),
     Scenario(
-        "latency", "99th percentile from publish to receipt, 60 publishes/s, 1,000 subscribers", "paced",
+        "latency", "p99 publish to receipt, 60 publishes/s, 1,000 subscribers", "paced",
         {"clients": 1000, "operations": 480, "warm-up": 30, "rate": 60}, {"operations": 90, "warm-up": 10},
         figure=("latency_us", "p99"), unit="µs", aim=1.5),
     Scenario(
@@ -75,7 +75,7 @@ SCENARIOS = (
         {"clients": 4, "topics": 100, "operations": 600000, "warm-up": 10000}, {"operations": 100000},
         reference=None, aim=1e6 / 300000, servers=("signalbox",)),
     Scenario(
-        "loops", "closed loop, 1,000 subscribers, on two loops; per delivery", "closed",
+        "loops", "closed loop, 1,000 subscribers, two loops to one", "closed",
         {"clients": 1000, "operations": 400, "warm-up": 20}, {"operations": 80}, aim=1.05,
         reference="signalbox", servers=("signalbox", "signalbox-2")),
 )

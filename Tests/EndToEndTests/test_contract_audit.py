@@ -229,3 +229,36 @@ def test_a_user_makes_no_ticket_for_another(secured: GatewayProcess) -> None:
     assert answer.status == 403 and answer.code == "forbidden"
     assert user.post("/api/v1/tickets", {"user_id": "ann"}).status == 201
     assert user.post("/api/v1/tickets", {}).status == 201
+
+
+@pytest.mark.parametrize("threads", ["1", "3"])
+def test_a_message_after_a_tasks_line_arrives_after_it(start_own: Any, threads: str) -> None:
+    gateway = start_own("--threads", threads)
+    api = Api(gateway.url)
+    with Watcher(gateway.websocket_url + "/ws") as watcher:
+        watcher.send({"action": "subscribe", "channel": "c", "user_id": "ann"})
+        for number in range(20):
+            watcher.send({"action": "subscribe", "task_id": f"t{number}", "wait": True})
+        for _ in range(22):
+            watcher.next_of("subscription_confirmed")
+        lines = []
+        for number in range(20):
+            lines += [
+                {"op": "progress", "task_id": f"t{number}", "progress": number},
+                {"op": "channel", "channel": "c", "body": {"type": "channel", "number": number}},
+                {"op": "complete", "task_id": f"t{number}"},
+                {"op": "message", "user_id": "ann", "type": "message", "number": number},
+                {"op": "broadcast", "type": "broadcast", "number": number},
+            ]
+        answer = api.post(
+            "/api/v1/publish",
+            content="\n".join(json.dumps(line) for line in lines).encode(),
+            content_type="application/x-ndjson",
+        )
+        assert answer.body == {"accepted": 100, "rejected": [], "cancel_requested": []}
+        received = [watcher.next() for _ in range(100)]
+    for number in range(20):
+        of_task = [m["type"] for m in received if m.get("task_id") == f"t{number}" or m.get("number") == number]
+        assert of_task == ["progress", "channel", "complete", "message", "broadcast"]
+    if threads == "1":
+        assert [m["number"] for m in received if "number" in m] == [n for n in range(20) for _ in range(3)]

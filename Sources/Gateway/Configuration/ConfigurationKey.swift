@@ -63,8 +63,6 @@ struct ConfigurationKey: Sendable {
   var defaultNote: String?
   /// Never shown, and may be given as a file's content.
   var isSecret = false
-  /// Taken over on SIGHUP without a restart.
-  var isReloadable = false
   /// False for what the contract names and this release does not do: setting it stops the start.
   var isAvailable = true
   /// Reads a text into its field.
@@ -246,13 +244,6 @@ extension ConfigurationKey {
   var secret: ConfigurationKey {
     var key = self
     key.isSecret = true
-    return key
-  }
-
-  /// As taken over on SIGHUP.
-  var reloadable: ConfigurationKey {
-    var key = self
-    key.isReloadable = true
     return key
   }
 

@@ -132,19 +132,19 @@ enum ConfigurationTable {
       "jwt-secret", .access, \.jwtSecret, form: "a shared secret",
       byteCounts: ConfigurationBounds.jwtSecretByteCount,
       "secret of HS256, HS384 and HS512 tokens; should have 32 bytes or more"
-    ).secret.reloadable,
+    ).secret,
     .text(
       "jwt-public-key", .access, \.jwtPublicKeyPath, form: "a PEM file's path",
       "public key of RS, PS, ES and EdDSA tokens"
-    ).reloadable.notAvailable,
+    ).notAvailable,
     .text(
       "jwks-file", .access, \.jwksPath, form: "a JWKS file's path", "set of public keys, chosen by kid"
-    ).reloadable.notAvailable,
-    .text("jwt-issuer", .access, \.jwtIssuer, form: "text", "issuer that a token must name").reloadable,
-    .text("jwt-audience", .access, \.jwtAudience, form: "text", "audience that a token must name").reloadable,
+    ).notAvailable,
+    .text("jwt-issuer", .access, \.jwtIssuer, form: "text", "issuer that a token must name"),
+    .text("jwt-audience", .access, \.jwtAudience, form: "text", "audience that a token must name"),
     .seconds(
       "jwt-leeway", .access, \.jwtLeeway, ConfigurationBounds.leewaySeconds, "how far a token's clock may differ"
-    ).reloadable,
+    ),
     .custom(
       "cookie-name", .access, .text(ConfigurationBounds.textByteCount, form: "a cookie's name (RFC 6265)"),
       "cookie that may hold the token", assign: ConfigurationReaders.cookieName, render: { $0.cookieName }),
@@ -152,25 +152,25 @@ enum ConfigurationTable {
       "api-keys", .access, .list(form: "keys of visible ASCII, each 1 to 1024 bytes, 256 at most"), "publisher keys",
       assign: ConfigurationReaders.apiKeys,
       render: { $0.apiKeys.isEmpty ? nil : $0.apiKeys.joined(separator: ",") }
-    ).secret.reloadable,
+    ).secret,
     .custom(
       "allowed-origins", .access, .list(form: "origins (https://app.example), 256 at most, or *"),
       "pages that may connect", assign: ConfigurationReaders.allowedOrigins,
       render: ConfigurationReaders.allowedOriginsText
-    ).defaulting(to: "the same host").reloadable,
+    ).defaulting(to: "the same host"),
     .custom(
       "trusted-proxies", .access, .list(form: "address blocks (10.0.0.0/8), 256 at most"),
       "proxies whose forwarded addresses and overload header are believed",
       assign: ConfigurationReaders.trustedProxies,
       render: { $0.trustedProxies.isEmpty ? nil : $0.trustedProxies.map(\.text).joined(separator: ",") }
-    ).reloadable,
+    ),
   ]
 
   private static let operation: [ConfigurationKey] = [
     .boolean(
       "echo", .operation, \.isEchoOn, "for conformance suites: WebSocket /echo and POST /echo answer with what they got"
     ),
-    .choice("log-level", .operation, \.logLevel, "least severe lines that are written").reloadable,
+    .choice("log-level", .operation, \.logLevel, "least severe lines that are written"),
     .choice("log-format", .operation, \.logFormat, "JSON lines for programs or text for people")
       .defaulting(to: "text on a terminal, else json"),
     .text(

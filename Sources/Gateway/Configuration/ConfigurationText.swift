@@ -63,7 +63,7 @@ package enum ConfigurationText {
       allowed; an unknown `WEBSOCKET_` variable is only warned of. `signalbox check-config` reads everything and stops;
       `signalbox print-config` shows each value with its origin.
 
-      Settings marked ↻ are taken over on SIGHUP.
+      Every setting is read at start: this release takes nothing over on SIGHUP.
 
 
       """
@@ -71,8 +71,7 @@ package enum ConfigurationText {
     for chapter in ConfigurationChapter.allCases {
       text += "## \(chapter.rawValue)\n\n| flag | variable | value | default | meaning |\n|---|---|---|---|---|\n"
       for key in ConfigurationTable.keys where key.chapter == chapter {
-        var flag = "`\(key.flagName)`"
-        if key.isReloadable { flag += " ↻" }
+        let flag = "`\(key.flagName)`"
         var sentence = key.sentence
         if key.isSecret { sentence += " (secret)" }
         if !key.isAvailable { sentence += " (not in this release)" }

@@ -110,10 +110,14 @@ final class ConnectionIdentity {
   var asked: Set<CallbackIdentifier> = []
   /// Commands of this connection that are at their homes.
   var unansweredCount = 0
-  /// Answers to later messages, which wait for those: a client is answered in the order in which it asked.
-  var deferredAnswers: [SharedFrame] = []
+  /// What later messages come to, which waits for those: a client is answered in the order in which it asked.
+  var deferredSteps: [DeferredStep] = []
   /// Users it has named, with authentication off.
   var namedUserCount = 0
+  /// Subscribes to tasks whose homes have not answered yet.
+  var pendingWatches: [TaskIdentifier: PendingWatch] = [:]
+  /// When the connection became its user's; set where a newer one replaces it.
+  var arrival: UserArrival?
   /// The task of the task and execution dialects.
   var task: TaskIdentifier?
   let openedAt: Double
@@ -127,9 +131,37 @@ final class ConnectionIdentity {
   }
 }
 
+/// What a message of a client comes to: an answer that is known, or a command to a home.
+enum DeferredStep {
+  case answer(SharedFrame)
+  case command(ShardMessage, home: Int)
+}
+
+/// Subscribes of one connection to one task that are on their way.
+struct PendingWatch {
+  /// Answers that will come.
+  var count = 0
+  /// The first so many of them are to be ignored: the client has unsubscribed since.
+  var withdrawnCount = 0
+}
+
+/// When a connection became a user's: orders connections over all shards, so that of two that come at once one is older.
+struct UserArrival: Sendable {
+  /// Nanoseconds of the shards' common clock, read when the connection entered.
+  let nanoseconds: UInt64
+  let shard: Int
+  let slot: Int32
+
+  func isBefore(_ other: UserArrival) -> Bool {
+    (nanoseconds, shard, slot) < (other.nanoseconds, other.shard, other.slot)
+  }
+}
+
 /// One queued frame of one connection.
 struct OutboundNode {
   var frame: Int32 = -1
   var next: Int32 = -1
   var isCompressed = false
+  /// Queued before the connection became a WebSocket.
+  var isHTTP = false
 }

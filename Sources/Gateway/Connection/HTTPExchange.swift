@@ -38,6 +38,11 @@ final class HTTPExchange {
   /// True once any byte of the present request has arrived.
   var requestHasBegun = false
 
+  var isAwaitingAnswer: Bool {
+    if case .awaitingAnswer = state { return true }
+    return false
+  }
+
   /// Drops what is consumed, when that is cheap.
   func compact() {
     if consumed == inbound.count {

@@ -56,6 +56,9 @@ import Synchronization
   /// True where the owner is so far behind that new work should be refused at the door.
   package var isOverfull: Bool { waiting.load(ordering: .relaxed) > Self.waitingCountMax }
 
+  /// Whether nothing waits. Any thread; by the time the caller looks at the answer mail may have come.
+  package var isEmpty: Bool { unsafe head.load(ordering: .relaxed) == nil }
+
   /// Takes all mail, oldest batch first per sender. The owner's thread only.
   package func drain(_ body: ([Message]) -> Void) {
     guard var current = unsafe head.exchange(nil, ordering: .acquiringAndReleasing) else { return }

@@ -114,8 +114,8 @@ enum ShardMessage: Sendable {
   case relay(Relay)
   case ask(ConfirmationNotice)
   case settled(CallbackIdentifier, frame: SharedFrame)
-  case closeUser(
-    UserIdentifier, except: (shard: Int, connection: ConnectionToken)?, CloseCode, reason: String, from: ReplyAddress)
+  /// `newcomer`: only connections that were the user's before that one.
+  case closeUser(UserIdentifier, newcomer: UserArrival?, CloseCode, reason: String, from: ReplyAddress)
   case answer(ReplyAddress, Answer)
   case drain
   case stop
@@ -137,10 +137,17 @@ enum TaskCommand: Sendable {
   case batch([BatchLine])
 }
 
-/// One line of a bulk publish whose task lives on the receiving shard.
+/// One line of a bulk publish for the receiving shard.
 struct BatchLine: Sendable {
+  enum Work: Sendable {
+    case task(TaskCommand)
+    /// A message, broadcast or channel's message that stands after a task's line: it leaves from that task's home, so
+    /// that who receives both receives them in this order.
+    case relay(PublishOperation)
+  }
+
   let line: Int
-  let command: TaskCommand
+  let work: Work
 }
 
 /// A command to a confirmation's home, which is its user's.

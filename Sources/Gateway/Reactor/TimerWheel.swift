@@ -22,12 +22,15 @@ package struct TimerWheel {
     tick = nowMilliseconds / Self.tickMilliseconds
   }
 
-  /// Files an entry to come up at the deadline, or earlier where that is more than a round away.
-  package mutating func file(_ entry: Entry, deadlineMilliseconds: Int64) {
+  /// Files an entry to come up at the deadline, or earlier where that is more than a round away. Returns the deadline,
+  /// or the milliseconds at which the entry comes up before it.
+  @discardableResult
+  package mutating func file(_ entry: Entry, deadlineMilliseconds: Int64) -> Int64 {
     let wanted = deadlineMilliseconds / Self.tickMilliseconds + 1
     let bounded = min(max(wanted, tick + 1), tick + Int64(Self.bucketCount) - 1)
     buckets[Int(bounded % Int64(Self.bucketCount))].append(entry)
     count += 1
+    return min(deadlineMilliseconds, bounded * Self.tickMilliseconds)
   }
 
   /// Moves the entries that have come up by now into `due`.

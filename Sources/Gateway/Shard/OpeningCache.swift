@@ -7,7 +7,15 @@ struct OpeningCache {
   private struct SnapshotFrame {
     let offset: Int
     let updatedAt: Double
+    let epoch: Epoch
+    let cancelRequested: Bool
     let frame: SharedFrame
+
+    /// Within one turn the time stands still, so what changes without an offset is looked at too.
+    func shows(_ snapshot: TaskSnapshot) -> Bool {
+      offset == snapshot.offset && updatedAt == snapshot.updatedAt && epoch == snapshot.epoch
+        && cancelRequested == snapshot.cancelRequested
+    }
   }
 
   private struct Key: Hashable {
@@ -23,11 +31,11 @@ struct OpeningCache {
     _ snapshot: TaskSnapshot, for kind: WatchRequest.Key, encode: () -> SharedFrame
   ) -> SharedFrame {
     let key = Key(task: snapshot.identifier, kind: kind)
-    if let known = snapshots[key], known.offset == snapshot.offset, known.updatedAt == snapshot.updatedAt {
-      return known.frame
-    }
+    if let known = snapshots[key], known.shows(snapshot) { return known.frame }
     let frame = encode()
-    snapshots[key] = SnapshotFrame(offset: snapshot.offset, updatedAt: snapshot.updatedAt, frame: frame)
+    snapshots[key] = SnapshotFrame(
+      offset: snapshot.offset, updatedAt: snapshot.updatedAt, epoch: snapshot.epoch,
+      cancelRequested: snapshot.cancelRequested, frame: frame)
     return frame
   }
 

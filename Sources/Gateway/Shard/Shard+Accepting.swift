@@ -120,9 +120,17 @@ extension Shard {
       switch entry.sentence {
       case .drop: release(entry.token.slot)
       case .slowConsumer, .tooManySubscriptions:
-        connections[entry.token.slot].isCondemned = false
-        dropQueue(entry.token.slot, keepingHead: true)
-        close(entry.token.slot, .tryAgainLater, entry.sentence.reason)
+        let slot = entry.token.slot
+        connections[slot].isCondemned = false
+        switch connections[slot].phase {
+        case .open:
+          dropQueue(slot, keepingHead: true)
+          close(slot, .tryAgainLater, entry.sentence.reason)
+        // An answer is missing: what would follow could not be told apart.
+        case .http: release(slot)
+        // Its last word is queued already.
+        case .closing, .flushing, .free: break
+        }
       }
     }
     flushConnections()

@@ -12,12 +12,17 @@ extension Shard {
     for place in topic.watchers.indices {
       let watcher = topic.watchers[place]
       let frame: Int32?
+      let isMeant: Bool
       switch watcher.audience {
-      case .native, .nativeCompressed: frame = native
-      case .task, .taskCompressed: frame = task
-      case .execution, .executionCompressed: frame = execution
+      case .native, .nativeCompressed: (frame, isMeant) = (native, delivery.native != nil)
+      case .task, .taskCompressed: (frame, isMeant) = (task, delivery.taskDialect != nil)
+      case .execution, .executionCompressed: (frame, isMeant) = (execution, delivery.execution != nil)
       }
-      guard let frame else { continue }
+      guard let frame else {
+        // Where the pool had no room for the event the connection goes: nobody would notice the gap.
+        if isMeant { condemn(watcher.slot, .slowConsumer) }
+        continue
+      }
       if !delivery.isTerminal, isBehind(watcher.slot) {
         // A newer state supersedes this one: whoever does not keep up gets the newest when it is ready for it.
         topic.watchers[place].isLagging = true
@@ -160,13 +165,13 @@ extension Shard {
   // MARK: Closing a user's connections
 
   func closeConnections(
-    of user: UserIdentifier, except: (shard: Int, connection: ConnectionToken)?, _ code: CloseCode, _ reason: String,
-    from address: ReplyAddress
+    of user: UserIdentifier, newcomer: UserArrival?, _ code: CloseCode, _ reason: String, from address: ReplyAddress
   ) {
     var slots: [Int32] = []
     for watcher in topics.topic(.user(user))?.watchers ?? [] {
-      let token = token(of: watcher.slot)
-      if let except, except.shard == index, except.connection == token { continue }
+      if let newcomer, let arrival = connections[watcher.slot].identity?.arrival, !arrival.isBefore(newcomer) {
+        continue
+      }
       if connections[watcher.slot].phase == .open { slots.append(watcher.slot) }
     }
     for slot in slots { close(slot, code, reason) }

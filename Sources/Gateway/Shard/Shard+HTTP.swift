@@ -25,7 +25,10 @@ extension Shard {
     var tokens: [ConnectionToken] = []
     swap(&tokens, &resumable)
     for token in tokens where isCurrent(token) {
-      guard connections[token.slot].phase == .http, let exchange = connections[token.slot].exchange else { continue }
+      // A token may be listed twice: a request that was begun meanwhile is waited for.
+      guard connections[token.slot].phase == .http, let exchange = connections[token.slot].exchange,
+        !exchange.isAwaitingAnswer
+      else { continue }
       if exchange.peerEnded, exchange.inbound.count == exchange.consumed {
         finishExchange(token.slot)
         continue
@@ -64,6 +67,7 @@ extension Shard {
     }
     if !exchange.requestHasBegun {
       exchange.requestHasBegun = true
+      exchange.isHead = false
       exchange.startedAt = nowMilliseconds
       schedule(slot, in: ShardLimits.requestMilliseconds)
     }
@@ -177,6 +181,8 @@ extension Shard {
     }
     exchange.operation = nil
     exchange.pending = .none
+    // An idle connection keeps no large body.
+    if exchange.body.capacity > 65_536 { exchange.body = [] }
     exchange.state = .readingHead
     exchange.requestHasBegun = false
     guard exchange.keepsAlive else { return finishExchange(slot) }

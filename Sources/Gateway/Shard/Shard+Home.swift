@@ -23,11 +23,18 @@ extension Shard {
     var rejected: [(line: Int, problem: Problem)] = []
     var cancelRequested: [TaskIdentifier] = []
     for line in lines {
+      let command: TaskCommand
+      switch line.work {
+      case .relay(let operation):
+        send(operation)
+        continue
+      case .task(let given): command = given
+      }
       do throws(Problem) {
-        let answer = try perform(line.command)
+        let answer = try perform(command)
         switch answer {
-        case .receipt(let receipt) where receipt.cancelRequested: line.command.task.map { cancelRequested.append($0) }
-        case .cancelRequested(true): line.command.task.map { cancelRequested.append($0) }
+        case .receipt(let receipt) where receipt.cancelRequested: command.task.map { cancelRequested.append($0) }
+        case .cancelRequested(true): command.task.map { cancelRequested.append($0) }
         default: break
         }
       } catch {
@@ -58,7 +65,9 @@ extension Shard {
         try taskDesk.heartbeat(
           task, user: user, message: message, at: moment, random: &random, into: &taskEffects))
     case .cancel(let task, let user, let reason, let principal, let relaysAlways):
-      if let snapshot = taskDesk.snapshot(of: task), !Authorizer.mayCancel(snapshot, principal) {
+      if let snapshot = taskDesk.snapshot(of: task),
+        !Authorizer.mayCancel(snapshot, principal, authenticationIsOn: isAuthenticationOn)
+      {
         throw Problem(.forbidden, "only the owner of \(task.text) may cancel it")
       }
       try taskDesk.requestCancel(
@@ -78,9 +87,11 @@ extension Shard {
     }
   }
 
+  private var isAuthenticationOn: Bool { shared.configuration.isAuthenticationRequired }
+
   private func readable(_ task: TaskIdentifier, _ principal: Principal) throws(Problem) -> TaskSnapshot {
     guard let snapshot = taskDesk.snapshot(of: task) else { throw Self.unknown(task) }
-    guard Authorizer.mayRead(snapshot, principal) else {
+    guard Authorizer.mayRead(snapshot, principal, authenticationIsOn: isAuthenticationOn) else {
       throw Problem(.forbidden, "\(task.text) is another user's task")
     }
     return snapshot
@@ -185,7 +196,7 @@ extension Shard {
   func receiveWatch(_ request: WatchRequest) {
     let decision = taskDesk.resume(request.task, since: request.since, wait: request.wait)
     let snapshot = taskDesk.snapshot(of: request.task)
-    if let snapshot, !Authorizer.mayWatch(snapshot, request.principal) {
+    if let snapshot, !Authorizer.mayWatch(snapshot, request.principal, authenticationIsOn: isAuthenticationOn) {
       refuse(request, .forbidden)
       return
     }

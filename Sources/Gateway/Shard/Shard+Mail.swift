@@ -16,8 +16,8 @@ extension Shard {
     case .relay(let relay): receiveRelay(relay)
     case .ask(let notice): receiveQuestion(notice)
     case .settled(let callback, let frame): receiveOutcome(callback, frame)
-    case .closeUser(let user, let except, let code, let reason, let address):
-      closeConnections(of: user, except: except, code, reason, from: address)
+    case .closeUser(let user, let newcomer, let code, let reason, let address):
+      closeConnections(of: user, newcomer: newcomer, code, reason, from: address)
     case .answer(let address, let answer): receiveAnswer(answer, for: address)
     case .drain: drain()
     case .stop: isStopped = true
@@ -108,10 +108,12 @@ extension Shard {
     let slot = request.connection.slot
     let isHere = isCurrent(request.connection) && connections[slot].phase == .open
     defer { if isHere { commandAnswered(slot) } }
+    let isAction = request.key == .task || request.key == .execution
+    let isWithdrawn = isHere && isAction && takeWithdrawal(slot, request.task)
     switch opening.outcome {
     case .refused(let code):
       guard isHere else { return }
-      connections[slot].identity?.subscriptionCount -= 1
+      if isAction { connections[slot].identity?.subscriptionCount -= 1 }
       refuse(slot, request, code)
     case .opened(let frames, let offset, let isLast):
       guard isHere else {
@@ -119,6 +121,10 @@ extension Shard {
         return
       }
       for frame in frames { send(slot, frame) }
+      if isWithdrawn {
+        connections[slot].identity?.subscriptionCount -= 1
+        return giveUp(request)
+      }
       if isLast {
         if request.key == .executionDialect { close(slot, .normal, "finished") } else { closeAfterGrace(slot) }
         return
@@ -127,10 +133,21 @@ extension Shard {
     }
   }
 
+  /// Takes note of a home's answer; true where the client has unsubscribed while it was on its way.
+  private func takeWithdrawal(_ slot: Int32, _ task: TaskIdentifier) -> Bool {
+    guard let identity = connections[slot].identity, var pending = identity.pendingWatches[task] else { return false }
+    let isWithdrawn = pending.withdrawnCount > 0
+    pending.count -= 1
+    if isWithdrawn { pending.withdrawnCount -= 1 }
+    identity.pendingWatches[task] = pending.count > 0 ? pending : nil
+    return isWithdrawn
+  }
+
   private func follow(_ slot: Int32, _ request: WatchRequest, after offset: Int) {
     let key = TopicKey.task(request.task)
     if topics.audience(of: key, listHead: connections[slot].subscriptionHead) != nil {
-      // It follows the task already: none twice.
+      // It follows the task already: none twice. What it was told now includes what was held back for it.
+      topics.advance(key, to: offset, listHead: connections[slot].subscriptionHead)
       connections[slot].identity?.subscriptionCount -= 1
       giveUp(request)
       return

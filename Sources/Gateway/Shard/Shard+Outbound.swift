@@ -13,23 +13,48 @@ extension Shard {
     frames.settle(index)
   }
 
+  /// Queues our close frame. There is room for it in a full queue too: it is at most 127 bytes, and the last ones.
+  func sendLastWord(_ slot: Int32, _ frame: [UInt8]) {
+    guard let index = frames.admit(.raw(frame)) else { return condemn(slot, .drop) }
+    append(slot, index)
+    frames.settle(index)
+  }
+
   /// Queues a frame that is in the pool already: an append, no reference counting and no encoding.
   func enqueue(_ slot: Int32, _ frame: Int32) {
     let phase = connections[slot].phase
-    guard phase == .open || phase == .http || phase == .closing else { return }
-    let compressed = connections[slot].readsCompressed
-    let byteCount = unsafe frames.bytes(frame, compressed: compressed).count
-    let pending = Int(connections[slot].pendingByteCount)
-    if pending > 0, pending + byteCount > sendByteCountMax(slot) {
-      condemn(slot, .slowConsumer)
-      return
+    // Behind a frame that did not fit nothing may follow, or the peer would see a gap.
+    guard phase == .open || phase == .http || phase == .closing, !connections[slot].isCondemned else { return }
+    let byteCount = unsafe frames.bytes(frame, compressed: connections[slot].readsCompressed).count
+    if isFull(slot, for: byteCount) {
+      // What a turn queues leaves at its end: only a peer whose kernel refuses is slow.
+      if !connections[slot].awaitsWritable { flush(slot) }
+      if connections[slot].isCondemned { return }
+      if isFull(slot, for: byteCount) {
+        condemn(slot, .slowConsumer)
+        return
+      }
     }
+    append(slot, frame)
+  }
+
+  /// An empty queue takes a frame of any size.
+  private func isFull(_ slot: Int32, for byteCount: Int) -> Bool {
+    let pending = Int(connections[slot].pendingByteCount)
+    return pending > 0 && pending + byteCount > sendByteCountMax(slot)
+  }
+
+  private func append(_ slot: Int32, _ frame: Int32) {
+    let compressed = connections[slot].readsCompressed
+    let pending = Int(connections[slot].pendingByteCount)
+    let byteCount = unsafe frames.bytes(frame, compressed: compressed).count
     guard let node = outboundNodes.take() else {
       condemn(slot, .slowConsumer)
       return
     }
     frames.addWaiter(frame)
-    outboundNodes[node] = OutboundNode(frame: frame, next: -1, isCompressed: compressed)
+    outboundNodes[node] = OutboundNode(
+      frame: frame, next: -1, isCompressed: compressed, isHTTP: connections[slot].phase == .http)
     if connections[slot].outboundTail >= 0 {
       outboundNodes[connections[slot].outboundTail].next = node
     } else {
@@ -176,23 +201,31 @@ extension Shard {
     }
   }
 
-  /// Empties the queue; a frame that has left in part is kept, or the stream would break in its middle.
+  /// Empties the queue. With `keepingHead` a frame that has left in part stays, or the stream would break in its middle,
+  /// and so do HTTP answers, because the peer reads frames only behind the handshake's.
   func dropQueue(_ slot: Int32, keepingHead: Bool) {
-    let keptHead = keepingHead && connections[slot].headByteOffset > 0 ? connections[slot].outboundHead : -1
-    var node = keptHead >= 0 ? outboundNodes[keptHead].next : connections[slot].outboundHead
+    let head = connections[slot].outboundHead
+    var lastKept: Int32 = -1
+    var keptByteCount = 0
+    var node = head
+    while keepingHead, node >= 0,
+      outboundNodes[node].isHTTP || (node == head && connections[slot].headByteOffset > 0)
+    {
+      keptByteCount +=
+        unsafe frames.bytes(outboundNodes[node].frame, compressed: outboundNodes[node].isCompressed).count
+      lastKept = node
+      node = outboundNodes[node].next
+    }
     while node >= 0 {
       let next = outboundNodes[node].next
       frames.removeWaiter(outboundNodes[node].frame)
       outboundNodes.give(node)
       node = next
     }
-    if keptHead >= 0 {
-      outboundNodes[keptHead].next = -1
-      connections[slot].outboundTail = keptHead
-      let byteCount = unsafe frames.bytes(
-        outboundNodes[keptHead].frame, compressed: outboundNodes[keptHead].isCompressed
-      ).count
-      connections[slot].pendingByteCount = Int32(clamping: byteCount) - connections[slot].headByteOffset
+    if lastKept >= 0 {
+      outboundNodes[lastKept].next = -1
+      connections[slot].outboundTail = lastKept
+      connections[slot].pendingByteCount = Int32(clamping: keptByteCount) - connections[slot].headByteOffset
     } else {
       connections[slot].outboundHead = -1
       connections[slot].outboundTail = -1

@@ -51,7 +51,7 @@ extension Shard {
     case .closeUser(let user):
       let parts = gather(.connections, answering: address, partCount: shared.shardCount)
       postToAll(
-        .closeUser(user, except: nil, .policyViolation, reason: "Closed by the publisher", from: parts))
+        .closeUser(user, newcomer: nil, .policyViolation, reason: "Closed by the publisher", from: parts))
     case .publish(let lines): publish(lines, bearer.principal, answering: address)
     case .ticket(let user): issueTicket(slot, user, bearer)
     }
@@ -87,12 +87,17 @@ extension Shard {
     var batches = [[BatchLine]](repeating: [], count: shared.shardCount)
     var rejected: [(line: Int, problem: Problem)] = []
     var accepted = 0
+    var lastHome: Int?
     for line in lines {
       switch line.operation {
       case .failure(let problem): rejected.append((line.number, problem))
       case .success(let operation):
         if let command = operation.command(principal), let task = command.task {
-          batches[shared.home(of: task)].append(BatchLine(line: line.number, command: command))
+          let home = shared.home(of: task)
+          lastHome = home
+          batches[home].append(BatchLine(line: line.number, work: .task(command)))
+        } else if let lastHome {
+          batches[lastHome].append(BatchLine(line: line.number, work: .relay(operation)))
         } else {
           send(operation)
           accepted += 1
@@ -106,7 +111,7 @@ extension Shard {
   }
 
   /// The operations of a bulk publish that are no task's.
-  private func send(_ operation: PublishOperation) {
+  func send(_ operation: PublishOperation) {
     switch operation {
     case .message(let user, let body, let requiresAcknowledgement):
       sendMessage(

@@ -13,8 +13,8 @@ extension Shard {
   func file(_ slot: Int32) {
     let wanted = min(connections[slot].deadline, connections[slot].closeAt)
     guard wanted < connections[slot].filedAt else { return }
-    connections[slot].filedAt = wanted
-    wheel.file(
+    // Beyond the wheel's round the entry comes up earlier, and is filed again then.
+    connections[slot].filedAt = wheel.file(
       TimerWheel.Entry(slot: slot, generation: connections[slot].generation), deadlineMilliseconds: wanted)
   }
 
@@ -30,7 +30,7 @@ extension Shard {
       guard isCurrent(ConnectionToken(slot: entry.slot, generation: entry.generation)) else { continue }
       let slot = entry.slot
       // A newer entry stands for this connection: this one is left over from an earlier deadline.
-      if connections[slot].filedAt > nowMilliseconds + TimerWheel.tickMilliseconds { continue }
+      if connections[slot].filedAt > nowMilliseconds { continue }
       connections[slot].filedAt = .max
       if min(connections[slot].deadline, connections[slot].closeAt) <= nowMilliseconds { expire(slot) }
       if isCurrent(ConnectionToken(slot: entry.slot, generation: entry.generation)) { file(slot) }

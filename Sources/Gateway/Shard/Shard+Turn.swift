@@ -57,9 +57,11 @@ extension Shard {
     shared.lastTurns[index].connectionCount.store(connections.count, ordering: .relaxed)
   }
 
+  /// Whether the next turn has something to do without anything happening outside.
+  var hasWorkNow: Bool { !localMail.isEmpty || !resumable.isEmpty || !flushList.isEmpty || !condemned.isEmpty }
+
   private func waitMilliseconds() -> Int32 {
-    if !localMail.isEmpty || !resumable.isEmpty || !flushList.isEmpty || !condemned.isEmpty { return 0 }
-    return Int32(TimerWheel.tickMilliseconds)
+    hasWorkNow ? 0 : Int32(TimerWheel.tickMilliseconds)
   }
 
   /// Handles the mail to itself that is there now; false where there was none.
@@ -118,10 +120,15 @@ extension Shard {
 
   private func peerEnded(_ slot: Int32) {
     if connections[slot].phase == .http, let exchange = connections[slot].exchange,
-      case .awaitingAnswer = exchange.state
+      exchange.isAwaitingAnswer || resumable.contains(token(of: slot))
     {
-      // A client may end its half and still read the answer.
+      // A client may end its half and still read the answers to what it has asked.
       exchange.peerEnded = true
+      pauseReading(slot)
+      return
+    }
+    if connections[slot].phase == .flushing, connections[slot].pendingByteCount > 0 {
+      // The last answer has left in part.
       pauseReading(slot)
       return
     }

@@ -32,8 +32,11 @@ extension Shard {
       case .violation(let code, let reason):
         metrics.add(.protocolErrors(ProtocolErrorLabel(code)))
         close(slot, code, reason.description)
+        // One that is condemned stays open until the end of the turn and is closed then.
+        guard connections[slot].phase == .closing else { continue }
         connections[slot].phase = .flushing
         connections[slot].endsStream = true
+        mark(slot)
       }
     }
   }
@@ -48,7 +51,7 @@ extension Shard {
       } else {
         FrameWriter.appendEmptyClose(into: &frame)
       }
-      send(slot, .raw(frame))
+      sendLastWord(slot, frame)
     }
     connections[slot].phase = .flushing
     pauseReading(slot)
@@ -58,10 +61,11 @@ extension Shard {
 
   /// Sends our close frame; the peer has a while to answer it.
   func close(_ slot: Int32, _ code: CloseCode, _ reason: String) {
-    guard connections[slot].phase == .open else { return }
+    // One that is condemned is closed at the end of the turn, with its own code: a frame may be missing.
+    guard connections[slot].phase == .open, !connections[slot].isCondemned else { return }
     var frame: [UInt8] = []
     FrameWriter.appendClose(code, reason: reason, into: &frame)
-    send(slot, .raw(frame))
+    sendLastWord(slot, frame)
     connections[slot].closedByUs = true
     connections[slot].closeCode = code.rawValue
     connections[slot].phase = .closing
@@ -135,28 +139,45 @@ extension Shard {
     }
   }
 
-  /// Answers at once, or after the commands before that are still at their homes.
+  /// Answers at once, or after what was asked before and is still at its homes.
   private func answer(_ slot: Int32, _ frame: SharedFrame) {
     guard let identity = connections[slot].identity, identity.unansweredCount > 0 else { return send(slot, frame) }
-    guard identity.deferredAnswers.count < SubscriptionLimits.deferredAnswerCountMax else {
-      return condemn(slot, .slowConsumer)
-    }
-    identity.deferredAnswers.append(frame)
+    deferStep(slot, identity, .answer(frame))
   }
 
-  /// Sends a command to its home; `commandAnswered` follows exactly once.
+  /// Sends a command to its home; `commandAnswered` follows exactly once. Behind an answer that waits it waits too.
   private func forward(_ slot: Int32, _ message: ShardMessage, to home: Int) {
-    connections[slot].identity?.unansweredCount += 1
+    guard let identity = connections[slot].identity else { return }
+    guard identity.deferredSteps.isEmpty else { return deferStep(slot, identity, .command(message, home: home)) }
+    identity.unansweredCount += 1
     post(message, to: home)
   }
 
-  /// The home has answered: what waited for it may go.
+  private func deferStep(_ slot: Int32, _ identity: ConnectionIdentity, _ step: DeferredStep) {
+    guard identity.deferredSteps.count < SubscriptionLimits.deferredAnswerCountMax else {
+      return condemn(slot, .slowConsumer)
+    }
+    identity.deferredSteps.append(step)
+  }
+
+  /// The home has answered: what waited for it may go, up to the next answer that must wait for a command.
   func commandAnswered(_ slot: Int32) {
     guard let identity = connections[slot].identity, identity.unansweredCount > 0 else { return }
     identity.unansweredCount -= 1
-    guard identity.unansweredCount == 0, !identity.deferredAnswers.isEmpty else { return }
-    for frame in identity.deferredAnswers { send(slot, frame) }
-    identity.deferredAnswers = []
+    guard identity.unansweredCount == 0, !identity.deferredSteps.isEmpty else { return }
+    var done = 0
+    steps: for step in identity.deferredSteps {
+      switch step {
+      case .answer(let frame):
+        if identity.unansweredCount > 0 { break steps }
+        send(slot, frame)
+      case .command(let message, let home):
+        identity.unansweredCount += 1
+        post(message, to: home)
+      }
+      done += 1
+    }
+    identity.deferredSteps.removeFirst(done)
   }
 
   func principal(of slot: Int32) -> Principal {
@@ -213,10 +234,10 @@ extension Shard {
           .confirmation(.resend(user, shard: index, token), from: .none), to: shared.home(of: user))
       }
       if shared.configuration.isSingleConnectionPerUser {
+        let arrival = UserArrival(nanoseconds: environment.monotonicNanoseconds(), shard: index, slot: slot)
+        connections[slot].identity?.arrival = arrival
         postToAll(
-          .closeUser(
-            user, except: (shard: index, connection: token), .replaced, reason: "Replaced by a newer connection",
-            from: .none))
+          .closeUser(user, newcomer: arrival, .replaced, reason: "Replaced by a newer connection", from: .none))
       }
     case .unnamed: postToAll(.confirmation(.resend(nil, shard: index, token), from: .none))
     case .everyone, .channel, .task: break
@@ -247,13 +268,23 @@ extension Shard {
     let actionKey: ActionKey = key == .execution ? .execution(text) : .task(text)
     guard let task = TaskIdentifier(validating: text) else { return sendError(slot, "Task not found", actionKey) }
     guard mayAddSubscription(slot) else { return sendError(slot, "Too many subscriptions", actionKey) }
+    // Who follows the task already, or will in a moment, would see what it asks for twice: it gets the snapshot.
+    let since = named.since != nil && isFollowing(slot, task) ? nil : named.since
+    connections[slot].identity?.pendingWatches[task, default: PendingWatch()].count += 1
     forward(
       slot,
       .watch(
         WatchRequest(
           task: task, audience: connections[slot].readsCompressed ? .nativeCompressed : .native, key: key,
-          since: named.since, wait: named.wait, principal: principal(of: slot), shard: index,
+          since: since, wait: named.wait, principal: principal(of: slot), shard: index,
           connection: token(of: slot))), to: shared.home(of: task))
+  }
+
+  private func isFollowing(_ slot: Int32, _ task: TaskIdentifier) -> Bool {
+    if let pending = connections[slot].identity?.pendingWatches[task], pending.count > pending.withdrawnCount {
+      return true
+    }
+    return topics.audience(of: .task(task), listHead: connections[slot].subscriptionHead) != nil
   }
 
   private func unsubscribe(_ slot: Int32, _ named: ActionTopics) {
@@ -283,6 +314,10 @@ extension Shard {
   }
 
   private func drop(_ slot: Int32, _ key: TopicKey) {
+    if case .task(let task) = key, let pending = connections[slot].identity?.pendingWatches[task] {
+      // Its subscribe is still on the way: what the home answers is given up when it comes.
+      connections[slot].identity?.pendingWatches[task]?.withdrawnCount = pending.count
+    }
     guard let audience = topics.unsubscribe(from: key, listHead: &connections[slot].subscriptionHead) else { return }
     connections[slot].identity?.subscriptionCount -= 1
     if case .task(let task) = key { post(.unwatch(task, audience, shard: index), to: shared.home(of: task)) }

@@ -113,6 +113,21 @@ final class ShardTopics {
     return nil
   }
 
+  /// The connection has been told of everything up to the offset: it lags no more.
+  func advance(_ key: TopicKey, to offset: Int, listHead: Int32) {
+    var index = listHead
+    while index >= 0 {
+      if let topic = nodes[index].topic, topic.key == key {
+        let place = Int(nodes[index].watcherIndex)
+        guard offset >= topic.watchers[place].offset else { return }
+        topic.watchers[place].offset = offset
+        topic.watchers[place].isLagging = false
+        return
+      }
+      index = nodes[index].next
+    }
+  }
+
   /// Removes one topic from a connection's list. Nil where it was not there.
   func unsubscribe(from key: TopicKey, listHead: inout Int32) -> Audience? {
     var previous: Int32 = -1

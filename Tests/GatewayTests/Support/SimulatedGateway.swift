@@ -1,0 +1,159 @@
+import GatewayDomain
+import Protocol
+import Synchronization
+import Testing
+
+@testable import Gateway
+
+/// A whole gateway in one thread: real shards and real mailboxes over a simulated network and a virtual clock.
+///
+/// Nothing runs by itself. `settle` turns every shard until nothing is left to do at this instant; `advance` moves the
+/// clock in ticks and settles after each. The mailboxes' wake descriptors are not watched: every shard turns anyway.
+final class SimulatedGateway {
+  static let publisherKey = "publisher-key"
+  /// Long enough for HS256.
+  static let tokenSecret = "0123456789abcdef0123456789abcdef"
+  /// Rounds after which a gateway that never comes to rest is taken to spin.
+  private static let roundCountMax = 100_000
+  private static let log = LogWriter(level: .error, format: .json)
+
+  let world: SimulatedWorld
+  let shared: GatewayShared
+  let environments: [SimulatedEnvironment]
+  let shards: [Shard<SimulatedEnvironment>]
+  private(set) var clients: [SimulatedClient] = []
+  private var nextPeer: UInt32 = 0x0A00_0001
+
+  init(
+    shardCount: Int = 1, seed: UInt64 = 1, faults: SimulatedFaults = .none,
+    configure: (inout Configuration) -> Void = { _ in }
+  ) {
+    var configuration = Configuration(
+      host: HostFacts(coreCount: shardCount, descriptorLimit: 65_536, standardErrorIsTerminal: false))
+    configuration.authentication = .off
+    configuration.apiKeys = [Self.publisherKey]
+    configuration.isCompressionOn = false
+    configure(&configuration)
+    let mailboxes = (0..<shardCount).map { _ in Mailbox<ShardMessage>() }
+    let world = SimulatedWorld(seed: seed, faults: faults)
+    let verifier = configuration.jwtSecret.flatMap { TokenSecret(bytes: Array($0.utf8)) }.map {
+      TokenVerifier(keys: [.secret($0)], issuer: nil, audience: nil, leeway: 0)
+    }
+    let shared = GatewayShared(
+      configuration: configuration, mailboxes: mailboxes, metrics: mailboxes.map { _ in ShardMetrics() }, log: Self.log,
+      credentials: Credentials(apiKeys: configuration.apiKeys, verifier: verifier), startedAtWall: world.wallSeconds,
+      listening: ListenAddress(host: "gateway", port: 80))
+    let environments = mailboxes.map { _ in SimulatedEnvironment(world: world) }
+    self.world = world
+    self.shared = shared
+    self.environments = environments
+    shards = environments.indices.map { Shard(index: $0, shared: shared, environment: environments[$0]) }
+    shared.isReady.store(true, ordering: .relaxed)
+  }
+
+  /// A token of the gateway's own kind, good for an hour unless told otherwise.
+  func token(_ subject: String, role: TokenClaims.Role = .user, secondsLeft: Double = 3600) -> String {
+    guard let secret = TokenSecret(bytes: Array(Self.tokenSecret.utf8)) else { return "" }
+    return TokenIssuer.mint(
+      TokenClaims(subject: subject, expiresAt: world.wallSeconds + secondsLeft, role: role), secret: secret)
+  }
+
+  /// A new client on the shard's listener; every one comes from an address of its own unless told otherwise.
+  func connect(
+    to shard: Int = 0, roomByteCount: Int = 1 << 20, peer: InternetAddress? = nil, isInternal: Bool = false
+  ) -> SimulatedClient {
+    nextPeer += 1
+    let stream = SimulatedStream(
+      roomByteCount: roomByteCount, peer: peer ?? InternetAddress(version4: nextPeer), isInternal: isInternal)
+    environments[shard].connect(stream)
+    let client = SimulatedClient(stream: stream)
+    clients.append(client)
+    return client
+  }
+
+  // MARK: Running
+
+  /// Turns the shards, in an order that the seed chooses, until nothing is left to do now.
+  func settle(sourceLocation: SourceLocation = #_sourceLocation) {
+    var rounds = 0
+    repeat {
+      turnOnce()
+      rounds += 1
+      if rounds > Self.roundCountMax {
+        Issue.record("the gateway does not come to rest", sourceLocation: sourceLocation)
+        return
+      }
+    } while !isQuiet
+  }
+
+  /// One turn of every shard; clients that read do so in between.
+  func turnOnce() {
+    for shard in shards.shuffled(using: &world.generator) {
+      shard.turn()
+      for client in clients where client.isReading { client.read() }
+    }
+  }
+
+  private var isQuiet: Bool {
+    for (shard, environment) in zip(shards, environments) {
+      if environment.isAnythingReady || !shared.mailboxes[shard.index].isEmpty || shard.hasWorkNow { return false }
+    }
+    return clients.allSatisfy { !$0.isReading || $0.stream.toClient.isEmpty }
+  }
+
+  /// Lets so much time pass, by the wheel's ticks.
+  func advance(milliseconds: Int64, sourceLocation: SourceLocation = #_sourceLocation) {
+    var left = milliseconds
+    while left > 0 {
+      let step = min(left, TimerWheel.tickMilliseconds)
+      world.nanoseconds += UInt64(step) * 1_000_000
+      left -= step
+      settle(sourceLocation: sourceLocation)
+    }
+  }
+
+  func advance(seconds: Int64, sourceLocation: SourceLocation = #_sourceLocation) {
+    advance(milliseconds: seconds * 1000, sourceLocation: sourceLocation)
+  }
+
+  // MARK: Reading the gateway
+
+  func metric(_ series: MetricSeries) -> Int { shared.metrics.reduce(0) { $0 + $1.value(series) } }
+
+  /// What is held for clients that are gone; empty where nothing leaks.
+  var leftovers: [String] {
+    var found: [String] = world.misuses
+    func note(_ what: String, _ count: Int, _ shard: Int) {
+      if count != 0 { found.append("shard \(shard): \(count) \(what)") }
+    }
+    for shard in shards {
+      note("connections", shard.connections.count, shard.index)
+      note("outbound nodes", shard.outboundNodes.count, shard.index)
+      note("frames", shard.frames.count, shard.index)
+      note("subscriptions", shard.topics.subscriptionCount, shard.index)
+      note("topics", shard.topics.topicCount, shard.index)
+      note("interests", shard.interests.count, shard.index)
+      note("asked connections", shard.asked.values.reduce(0) { $0 + $1.count }, shard.index)
+      note("gatherings", shard.gatherings.count, shard.index)
+      note("messages to itself", shard.localMail.count, shard.index)
+      note("condemned", shard.condemned.count, shard.index)
+      note("open descriptors", environments[shard.index].openDescriptorCount, shard.index)
+    }
+    for endpoint in SocketEndpoint.allCases {
+      note("in the gauge of \(endpoint)", metric(.connections(EndpointLabel(endpoint))), -1)
+    }
+    note("active", shared.activeConnections.load(ordering: .relaxed), -1)
+    note("parked", shared.parkedConnections.load(ordering: .relaxed), -1)
+    return found
+  }
+
+  /// Every client goes, and with it everything that was kept for it.
+  func expectNothingLeft(sourceLocation: SourceLocation = #_sourceLocation) {
+    for client in clients { client.close() }
+    settle(sourceLocation: sourceLocation)
+    // Held requests and half-closed peers are noticed when their time is over.
+    advance(seconds: 1, sourceLocation: sourceLocation)
+    if !leftovers.isEmpty { advance(seconds: 400, sourceLocation: sourceLocation) }
+    #expect(leftovers == [], sourceLocation: sourceLocation)
+  }
+}
