@@ -292,7 +292,9 @@ extension Shard {
       let reads = connections[slot].readsCompressed
       let audience: Audience =
         endpoint == .task ? (reads ? .taskCompressed : .task) : (reads ? .executionCompressed : .execution)
-      post(
+      // Like a command of the client's: what its home answers, the first message, comes before answers to later ones.
+      forward(
+        slot,
         .watch(
           WatchRequest(
             task: task, audience: audience, key: endpoint == .task ? .taskDialect : .executionDialect, since: nil,
