@@ -13,7 +13,7 @@ import pytest
 
 from support.api import Api, fresh
 from support.process import GatewayProcess, run_to_end
-from support.raw import RawSocket
+from support.raw import RawSocket, frame
 from support.sockets import Watcher
 from support.tokens import token
 
@@ -262,3 +262,28 @@ def test_a_message_after_a_tasks_line_arrives_after_it(start_own: Any, threads: 
         assert of_task == ["progress", "channel", "complete", "message", "broadcast"]
     if threads == "1":
         assert [m["number"] for m in received if "number" in m] == [n for n in range(20) for _ in range(3)]
+
+
+@pytest.mark.parametrize("threads", ["1", "3"])
+@pytest.mark.parametrize(
+    ("path", "first"), [("/ws/task/", "connected"), ("/api/v1/ws/executions/", "status")], ids=["task", "execution"]
+)
+def test_the_seeds_first_message_is_first(start_own: Any, path: str, first: str, threads: str) -> None:
+    gateway = start_own("--threads", threads)
+    api = Api(gateway.url)
+    api.register("t")
+    for _ in range(10):
+        with RawSocket(gateway) as raw:
+            # The first frame comes in the segment of the handshake.
+            raw.send(raw.upgrade_request(path + "t") + frame(1, b'{"type":"ping"}'))
+            assert raw.answer()[0] == 101
+            assert [json.loads(raw.frame()[1])["type"] for _ in range(2)] == [first, "pong"]
+            raw.send(frame(1, b'{"type":"ping"}'))
+            assert json.loads(raw.frame()[1])["type"] == "pong"
+    with RawSocket(gateway) as raw:
+        raw.send(raw.upgrade_request(path + "unknown") + frame(1, b'{"type":"ping"}'))
+        assert raw.answer()[0] == 101
+        code, reason = raw.close_frame()
+        assert code == 1008 and reason.endswith("not found")
+        raw.send(frame(8, (1008).to_bytes(2, "big")))
+        assert raw.read_to_end() == b""

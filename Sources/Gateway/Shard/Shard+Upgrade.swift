@@ -154,6 +154,10 @@ extension Shard {
     guard let candidate = exchange.candidate else { return }
     exchange.candidate = nil
     guard !exchange.peerEnded else { return release(slot) }
+    if shared.isDraining.load(ordering: .relaxed) {
+      metrics.add(.handshakesRejected(.draining))
+      return refuseByStatus(slot, exchange, Problem(.draining, "this node is going down, connect again"))
+    }
     if case .problem(let problem) = answer {
       metrics.add(.handshakesRejected(problem.code == .forbidden ? .permission : .notFound))
       return refuseByStatus(slot, exchange, problem)
@@ -292,7 +296,9 @@ extension Shard {
       let reads = connections[slot].readsCompressed
       let audience: Audience =
         endpoint == .task ? (reads ? .taskCompressed : .task) : (reads ? .executionCompressed : .execution)
-      post(
+      // Like a command of the client's: what its home answers, the first message, comes before answers to later ones.
+      forward(
+        slot,
         .watch(
           WatchRequest(
             task: task, audience: audience, key: endpoint == .task ? .taskDialect : .executionDialect, since: nil,
@@ -313,6 +319,8 @@ extension Shard {
   private func continueWithFrames(_ slot: Int32, _ exchange: HTTPExchange) {
     let rest = exchange.inbound[exchange.consumed...]
     connections[slot].exchange = nil
+    // Behind a handshake that waited for its home more may have come than is kept of requests.
+    if connections[slot].phase == .open { resumeReading(slot) }
     var start = rest.startIndex
     let token = token(of: slot)
     while start < rest.endIndex, isCurrent(token) {

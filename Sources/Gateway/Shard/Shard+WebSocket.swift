@@ -84,10 +84,10 @@ extension Shard {
   private func received(_ slot: Int32, _ kind: MessageKind, _ message: Span<UInt8>) {
     switch connections[slot].endpoint {
     case .task:
-      if TaskDialect.isPing(message) { send(slot, .text(TaskDialect.pong(now: nowWall))) }
+      if TaskDialect.isPing(message) { answer(slot, .text(TaskDialect.pong(now: nowWall))) }
     case .execution:
       let parsed = ExecutionDialect.parse(message)
-      send(slot, .text(ExecutionDialect.refusal(of: parsed) ?? ExecutionDialect.pong))
+      answer(slot, .text(ExecutionDialect.refusal(of: parsed) ?? ExecutionDialect.pong))
     case .action: receivedAction(slot, message)
     case .echo: echo(slot, kind, message)
     }
@@ -146,7 +146,7 @@ extension Shard {
   }
 
   /// Sends a command to its home; `commandAnswered` follows exactly once. Behind an answer that waits it waits too.
-  private func forward(_ slot: Int32, _ message: ShardMessage, to home: Int) {
+  func forward(_ slot: Int32, _ message: ShardMessage, to home: Int) {
     guard let identity = connections[slot].identity else { return }
     guard identity.deferredSteps.isEmpty else { return deferStep(slot, identity, .command(message, home: home)) }
     identity.unansweredCount += 1
@@ -165,6 +165,11 @@ extension Shard {
     guard let identity = connections[slot].identity, identity.unansweredCount > 0 else { return }
     identity.unansweredCount -= 1
     guard identity.unansweredCount == 0, !identity.deferredSteps.isEmpty else { return }
+    // The answer may have closed the connection: after our close frame nothing follows.
+    guard connections[slot].phase == .open else {
+      identity.deferredSteps = []
+      return
+    }
     var done = 0
     steps: for step in identity.deferredSteps {
       switch step {

@@ -8,7 +8,7 @@ import Testing
 /// Contract §4.4 on whole gateways. Replay: the argument is the seed.
 @Suite("Simulation: a confirmation is resolved once and everybody hears the same")
 struct ConfirmationSimulationTests {
-  @Test(arguments: 0..<150 as Range<UInt64>)
+  @Test(arguments: 0..<100 as Range<UInt64>)
   func `of racing answers one is accepted, and all are told its outcome`(seed: UInt64) {
     var random = SeededGenerator(seed: seed &+ 77)
     let shardCount = [1, 2, 4][Int(seed % 3)]

@@ -120,7 +120,7 @@ struct SubscriptionSimulationTests {
     }
   }
 
-  @Test(arguments: 0..<300 as Range<UInt64>)
+  @Test(arguments: 0..<240 as Range<UInt64>)
   func `offsets have no gap, no repetition and no disorder`(seed: UInt64) {
     var random = SeededGenerator(seed: seed &+ 0x5eed)
     let shardCount = [1, 2, 4][Int(seed % 3)]
@@ -230,7 +230,7 @@ struct SubscriptionSimulationTests {
     gateway.expectNothingLeft()
   }
 
-  @Test(arguments: 0..<60 as Range<UInt64>)
+  @Test(arguments: 0..<45 as Range<UInt64>)
   func `with connections that break anywhere nothing leaks and nothing is touched after its end`(seed: UInt64) {
     var random = SeededGenerator(seed: seed)
     let shardCount = [1, 2, 4][Int(seed % 3)]

@@ -229,6 +229,66 @@ struct UpgradeTests {
     gateway.expectNothingLeft()
   }
 
+  // MARK: --reject-with http
+
+  @Test func `a handshake that waits for its task's home opens with everything that came behind it`() {
+    let gateway = SimulatedGateway(shardCount: 2) { $0.rejectionStyle = .http }
+    let publisher = gateway.connect()
+    for number in 0..<4 { publisher.request("POST", "/api/v1/tasks", body: #"{"task_id":"t\#(number)"}"#) }
+    gateway.settle()
+    for number in 0..<4 {
+      let client = gateway.connect()
+      client.upgrade("/ws/task/t\(number)")
+      for _ in 0..<20_000 { client.sendText("ping") }
+      gateway.settle()
+      #expect(client.answer()?.status == 101)
+      #expect(client.messages().filter { $0.type == "pong" }.count == 20_000)
+    }
+    gateway.expectNothingLeft()
+  }
+
+  @Test func `a task that is unknown or another's is refused by status, and every count comes back`() {
+    let gateway = SimulatedGateway(shardCount: 2) {
+      $0.rejectionStyle = .http
+      $0.authentication = .required
+      $0.jwtSecret = SimulatedGateway.tokenSecret
+      $0.connectionCountMaxPerUser = 1
+    }
+    let publisher = gateway.connect()
+    for number in 0..<4 {
+      publisher.request("POST", "/api/v1/tasks", body: #"{"task_id":"t\#(number)","owner":"bob"}"#)
+    }
+    gateway.settle()
+    for number in 0..<8 {
+      let client = gateway.connect()
+      client.upgrade("/ws/task/t\(number)?token=\(gateway.token("alice"))")
+      gateway.settle()
+      #expect(client.answer()?.status == (number < 4 ? 403 : 404))
+      client.close()
+      gateway.settle()
+      gateway.advance(seconds: 2)
+    }
+    gateway.expectNothingLeft()
+  }
+
+  @Test func `a handshake that was at its task's home when the drain began is refused`() {
+    for number in 0..<4 {
+      let gateway = SimulatedGateway(shardCount: 2) { $0.rejectionStyle = .http }
+      let publisher = gateway.connect()
+      publisher.request("POST", "/api/v1/tasks", body: #"{"task_id":"t\#(number)"}"#)
+      gateway.settle()
+      let client = gateway.connect()
+      client.upgrade("/ws/task/t\(number)")
+      gateway.shards[0].turn()
+      guard client.stream.toClient.isEmpty else { continue }
+      gateway.shared.isDraining.store(true, ordering: .relaxed)
+      for mailbox in gateway.shared.mailboxes { mailbox.post([.drain]) }
+      gateway.settle()
+      #expect(client.answer()?.status == 503)
+      gateway.expectNothingLeft()
+    }
+  }
+
   // MARK: Descriptors
 
   @Test func `without descriptors peers see the end, and the listener rests instead of spinning`() {
