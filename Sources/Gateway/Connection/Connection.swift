@@ -94,40 +94,42 @@ struct Connection: ~Copyable {
   var session = WebSocketSession(messageByteCountMax: 0, deflate: nil)
   var exchange: HTTPExchange?
   var identity: ConnectionIdentity?
+  /// Subscriptions of the action dialect to tasks and channels; bounded by `SubscriptionLimits`.
+  var subscriptionCount: Int32 = 0
+  /// Commands of this connection that are at their homes.
+  var unansweredCount: Int32 = 0
+  /// Users it has named, with authentication off; bounded by `SubscriptionLimits`.
+  var namedUserCount: Int32 = 0
   var peer = InternetAddress(high: 0, low: 0)
 }
 
-/// Who is on a connection: made at the opening handshake where there is anything to say.
+/// Who is on a connection and what it waits for: made where there is anything to say, given up where there no longer is.
 final class ConnectionIdentity {
   var principal: Principal
   /// Unix seconds; infinite where the credentials do not expire.
   var expiresAt: Double
   /// The user whose connection this is: the token's subject, or the name it gave itself.
   var user: UserIdentifier?
-  /// Which tasks a not yet answered subscribe is for; bounded by `SubscriptionLimits`.
-  var subscriptionCount = 0
   /// The pending confirmations that this connection has been asked.
   var asked: Set<CallbackIdentifier> = []
-  /// Commands of this connection that are at their homes.
-  var unansweredCount = 0
   /// What later messages come to, which waits for those: a client is answered in the order in which it asked.
   var deferredSteps: [DeferredStep] = []
-  /// Users it has named, with authentication off.
-  var namedUserCount = 0
   /// Subscribes to tasks whose homes have not answered yet.
   var pendingWatches: [TaskIdentifier: PendingWatch] = [:]
   /// When the connection became its user's; set where a newer one replaces it.
   var arrival: UserArrival?
-  /// The task of the task and execution dialects.
-  var task: TaskIdentifier?
-  let openedAt: Double
   /// `token_expiring` was sent for the present credentials.
   var expiryIsAnnounced = false
 
-  init(principal: Principal, expiresAt: Double, openedAt: Double) {
+  init(principal: Principal = .anonymous, expiresAt: Double = .infinity) {
     self.principal = principal
     self.expiresAt = expiresAt
-    self.openedAt = openedAt
+  }
+
+  /// Says nothing that its absence would not say: a connection that is idle need not carry it.
+  var isBlank: Bool {
+    principal == .anonymous && expiresAt == .infinity && user == nil && arrival == nil && asked.isEmpty
+      && deferredSteps.isEmpty && pendingWatches.isEmpty
   }
 }
 

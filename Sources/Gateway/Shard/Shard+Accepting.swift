@@ -99,6 +99,9 @@ extension Shard {
     connections[slot].session = WebSocketSession(messageByteCountMax: 0, deflate: nil)
     connections[slot].exchange = nil
     connections[slot].identity = nil
+    connections[slot].subscriptionCount = 0
+    connections[slot].unansweredCount = 0
+    connections[slot].namedUserCount = 0
     connections.give(slot)
   }
 

@@ -147,7 +147,7 @@ extension Shard {
     guard connections[slot].phase == .open, asked[callback, default: []].insert(token(of: slot)).inserted else {
       return
     }
-    connections[slot].identity?.asked.insert(callback)
+    identity(of: slot).asked.insert(callback)
     enqueue(slot, frame)
   }
 

@@ -113,7 +113,7 @@ extension Shard {
     switch opening.outcome {
     case .refused(let code):
       guard isHere else { return }
-      if isAction { connections[slot].identity?.subscriptionCount -= 1 }
+      if isAction { connections[slot].subscriptionCount -= 1 }
       refuse(slot, request, code)
     case .opened(let frames, let offset, let isLast):
       guard isHere else {
@@ -122,7 +122,7 @@ extension Shard {
       }
       for frame in frames { send(slot, frame) }
       if isWithdrawn {
-        connections[slot].identity?.subscriptionCount -= 1
+        connections[slot].subscriptionCount -= 1
         return giveUp(request)
       }
       if isLast {
@@ -140,6 +140,8 @@ extension Shard {
     pending.count -= 1
     if isWithdrawn { pending.withdrawnCount -= 1 }
     identity.pendingWatches[task] = pending.count > 0 ? pending : nil
+    // An emptied dictionary keeps its storage; an idle connection should not.
+    if identity.pendingWatches.isEmpty { identity.pendingWatches = [:] }
     return isWithdrawn
   }
 
@@ -148,7 +150,7 @@ extension Shard {
     if topics.audience(of: key, listHead: connections[slot].subscriptionHead) != nil {
       // It follows the task already: none twice. What it was told now includes what was held back for it.
       topics.advance(key, to: offset, listHead: connections[slot].subscriptionHead)
-      connections[slot].identity?.subscriptionCount -= 1
+      connections[slot].subscriptionCount -= 1
       giveUp(request)
       return
     }

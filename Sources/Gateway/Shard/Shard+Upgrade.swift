@@ -144,9 +144,11 @@ extension Shard {
     }
   }
 
-  private func identity(of candidate: UpgradeCandidate) -> ConnectionIdentity {
-    ConnectionIdentity(
-      principal: candidate.bearer.principal, expiresAt: candidate.bearer.expiresAt, openedAt: nowWall)
+  /// Nil for nobody in particular.
+  private func identity(of candidate: UpgradeCandidate) -> ConnectionIdentity? {
+    let identity = ConnectionIdentity(
+      principal: candidate.bearer.principal, expiresAt: candidate.bearer.expiresAt)
+    return identity.isBlank ? nil : identity
   }
 
   /// `--reject-with http`: the home has said whether the task may be watched.
@@ -292,7 +294,6 @@ extension Shard {
       }
     case .task, .execution:
       guard let task else { return }
-      connections[slot].identity?.task = task
       let reads = connections[slot].readsCompressed
       let audience: Audience =
         endpoint == .task ? (reads ? .taskCompressed : .task) : (reads ? .executionCompressed : .execution)

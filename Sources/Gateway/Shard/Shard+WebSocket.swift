@@ -141,15 +141,16 @@ extension Shard {
 
   /// Answers at once, or after what was asked before and is still at its homes.
   private func answer(_ slot: Int32, _ frame: SharedFrame) {
-    guard let identity = connections[slot].identity, identity.unansweredCount > 0 else { return send(slot, frame) }
-    deferStep(slot, identity, .answer(frame))
+    guard connections[slot].unansweredCount > 0 else { return send(slot, frame) }
+    deferStep(slot, identity(of: slot), .answer(frame))
   }
 
   /// Sends a command to its home; `commandAnswered` follows exactly once. Behind an answer that waits it waits too.
   func forward(_ slot: Int32, _ message: ShardMessage, to home: Int) {
-    guard let identity = connections[slot].identity else { return }
-    guard identity.deferredSteps.isEmpty else { return deferStep(slot, identity, .command(message, home: home)) }
-    identity.unansweredCount += 1
+    if let identity = connections[slot].identity, !identity.deferredSteps.isEmpty {
+      return deferStep(slot, identity, .command(message, home: home))
+    }
+    connections[slot].unansweredCount += 1
     post(message, to: home)
   }
 
@@ -162,9 +163,10 @@ extension Shard {
 
   /// The home has answered: what waited for it may go, up to the next answer that must wait for a command.
   func commandAnswered(_ slot: Int32) {
-    guard let identity = connections[slot].identity, identity.unansweredCount > 0 else { return }
-    identity.unansweredCount -= 1
-    guard identity.unansweredCount == 0, !identity.deferredSteps.isEmpty else { return }
+    guard connections[slot].unansweredCount > 0 else { return }
+    connections[slot].unansweredCount -= 1
+    guard connections[slot].unansweredCount == 0, let identity = connections[slot].identity else { return }
+    defer { if identity.isBlank { connections[slot].identity = nil } }
     // The answer may have closed the connection: after our close frame nothing follows.
     guard connections[slot].phase == .open else {
       identity.deferredSteps = []
@@ -174,15 +176,24 @@ extension Shard {
     steps: for step in identity.deferredSteps {
       switch step {
       case .answer(let frame):
-        if identity.unansweredCount > 0 { break steps }
+        if connections[slot].unansweredCount > 0 { break steps }
         send(slot, frame)
       case .command(let message, let home):
-        identity.unansweredCount += 1
+        connections[slot].unansweredCount += 1
         post(message, to: home)
       }
       done += 1
     }
     identity.deferredSteps.removeFirst(done)
+    if identity.deferredSteps.isEmpty { identity.deferredSteps = [] }
+  }
+
+  /// The connection's identity, made where it had none.
+  func identity(of slot: Int32) -> ConnectionIdentity {
+    if let known = connections[slot].identity { return known }
+    let made = ConnectionIdentity()
+    connections[slot].identity = made
+    return made
   }
 
   func principal(of slot: Int32) -> Principal {
@@ -202,7 +213,8 @@ extension Shard {
 
   /// With authentication on a connection is its token's user's; with it off it may name one (contract §2.3).
   private func becomeUser(_ slot: Int32, _ text: String) {
-    guard let identity = connections[slot].identity, let user = UserIdentifier(validating: text) else {
+    let identity = identity(of: slot)
+    guard let user = UserIdentifier(validating: text) else {
       return sendError(slot, "forbidden", .user(text))
     }
     if shared.configuration.isAuthenticationRequired {
@@ -210,12 +222,12 @@ extension Shard {
       answer(slot, .text(ActionDialect.subscriptionConfirmed(.user(text))))
       return
     }
-    guard identity.namedUserCount < SubscriptionLimits.namedUserCountMax || identity.user == user else {
+    guard connections[slot].namedUserCount < SubscriptionLimits.namedUserCountMax || identity.user == user else {
       return sendError(slot, "Too many subscriptions", .user(text))
     }
     answer(slot, .text(ActionDialect.subscriptionConfirmed(.user(text))))
     guard identity.user != user else { return }
-    identity.namedUserCount += 1
+    connections[slot].namedUserCount += 1
     if let former = identity.user {
       _ = topics.unsubscribe(from: .user(former), listHead: &connections[slot].subscriptionHead)
     } else {
@@ -262,10 +274,8 @@ extension Shard {
   }
 
   private func mayAddSubscription(_ slot: Int32) -> Bool {
-    guard let identity = connections[slot].identity,
-      identity.subscriptionCount < SubscriptionLimits.perConnectionCountMax
-    else { return false }
-    identity.subscriptionCount += 1
+    guard connections[slot].subscriptionCount < SubscriptionLimits.perConnectionCountMax else { return false }
+    connections[slot].subscriptionCount += 1
     return true
   }
 
@@ -275,7 +285,7 @@ extension Shard {
     guard mayAddSubscription(slot) else { return sendError(slot, "Too many subscriptions", actionKey) }
     // Who follows the task already, or will in a moment, would see what it asks for twice: it gets the snapshot.
     let since = named.since != nil && isFollowing(slot, task) ? nil : named.since
-    connections[slot].identity?.pendingWatches[task, default: PendingWatch()].count += 1
+    identity(of: slot).pendingWatches[task, default: PendingWatch()].count += 1
     forward(
       slot,
       .watch(
@@ -324,7 +334,7 @@ extension Shard {
       connections[slot].identity?.pendingWatches[task]?.withdrawnCount = pending.count
     }
     guard let audience = topics.unsubscribe(from: key, listHead: &connections[slot].subscriptionHead) else { return }
-    connections[slot].identity?.subscriptionCount -= 1
+    connections[slot].subscriptionCount -= 1
     if case .task(let task) = key { post(.unwatch(task, audience, shard: index), to: shared.home(of: task)) }
   }
 
@@ -346,7 +356,7 @@ extension Shard {
   }
 
   private func refresh(_ slot: Int32, _ token: String) {
-    guard let identity = connections[slot].identity else { return }
+    let identity = identity(of: slot)
     guard shared.configuration.isAuthenticationRequired else {
       return sendError(slot, "Authentication failed")
     }

@@ -14,12 +14,12 @@ enum TopicKey: Hashable {
 /// A topic as this shard sees it: who of its connections listens.
 final class LocalTopic {
   struct Watcher {
+    /// Tasks: the last event that was queued for this connection. First, because that order packs best.
+    var offset: Int
     var slot: Int32
     /// The connection's subscription node that stands for this entry.
     var node: Int32
     var audience: Audience
-    /// Tasks: the last event that was queued for this connection.
-    var offset = 0
     /// Tasks: a state event was held back because the connection does not keep up.
     var isLagging = false
   }
@@ -85,7 +85,7 @@ final class ShardTopics {
     nodes[index].watcherIndex = Int32(topic.watchers.count)
     nodes[index].next = listHead
     listHead = index
-    topic.watchers.append(LocalTopic.Watcher(slot: slot, node: index, audience: audience, offset: offset))
+    topic.watchers.append(LocalTopic.Watcher(offset: offset, slot: slot, node: index, audience: audience))
     return true
   }
 
