@@ -239,10 +239,14 @@ struct UpgradeTests {
     for number in 0..<4 {
       let client = gateway.connect()
       client.upgrade("/ws/task/t\(number)")
-      for _ in 0..<20_000 { client.sendText("ping") }
+      // More bytes than are kept behind a request, in fewer messages than may wait for an answer.
+      for _ in 0..<1000 {
+        client.sendText("ping")
+        client.sendText(String(repeating: "x", count: 200))
+      }
       gateway.settle()
       #expect(client.answer()?.status == 101)
-      #expect(client.messages().filter { $0.type == "pong" }.count == 20_000)
+      #expect(client.messages().map(\.type) == ["connected"] + Array(repeating: "pong", count: 1000))
     }
     gateway.expectNothingLeft()
   }
