@@ -95,7 +95,7 @@ extension Shard {
     fanOutStamp &+= 1
     var count = 0
     switch relay.target {
-    case .everyone: count += fanOut(index, to: .everyone)
+    case .everyone: count += fanOutToEveryone(index)
     case .user(let user):
       count += fanOut(index, to: .user(user))
       count += fanOut(index, to: .unnamed)
@@ -120,6 +120,18 @@ extension Shard {
       else { continue }
       connections[watcher.slot].fanOutStamp = fanOutStamp
       enqueue(watcher.slot, frame)
+      count += 1
+    }
+    return count
+  }
+
+  /// Queues a frame for every connection of the action dialect: the slab is walked, so that no connection carries a
+  /// subscription for it.
+  private func fanOutToEveryone(_ frame: Int32) -> Int {
+    var count = 0
+    for slot in 0..<Int32(connections.placeCount)
+    where connections[slot].phase == .open && connections[slot].endpoint == .action {
+      enqueue(slot, frame)
       count += 1
     }
     return count

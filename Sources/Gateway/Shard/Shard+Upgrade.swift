@@ -288,10 +288,7 @@ extension Shard {
               pingIntervalSeconds: Double(shared.configuration.pingInterval.milliseconds) / 1000,
               messageByteCountMax: shared.configuration.maxMessageByteCount, now: nowWall)))
       }
-      enter(slot, .everyone)
-      if !shared.configuration.isAuthenticationRequired {
-        enter(slot, .unnamed)
-      }
+      if !shared.configuration.isAuthenticationRequired { enter(slot, .unnamed) }
     case .task, .execution:
       guard let task else { return }
       let reads = connections[slot].readsCompressed

@@ -257,7 +257,7 @@ extension Shard {
           .closeUser(user, newcomer: arrival, .replaced, reason: "Replaced by a newer connection", from: .none))
       }
     case .unnamed: postToAll(.confirmation(.resend(nil, shard: index, token), from: .none))
-    case .everyone, .channel, .task: break
+    case .channel, .task: break
     }
   }
 

@@ -2,8 +2,6 @@ import GatewayDomain
 
 /// What a connection of this shard can be subscribed to.
 enum TopicKey: Hashable {
-  /// Every connection of the action dialect: broadcasts.
-  case everyone
   /// With authentication off: connections of the action dialect that named no user.
   case unnamed
   case user(UserIdentifier)

@@ -29,7 +29,7 @@ struct ActionSocketTests {
   }
 
   private func subscriptionCount(_ gateway: SimulatedGateway, _ slot: Int32 = 0) -> Int? {
-    gateway.shards[0].connections[slot].subscriptionCount
+    Int(gateway.shards[0].connections[slot].subscriptionCount)
   }
 
   @Test(arguments: [1, 2, 4])

@@ -52,7 +52,7 @@ struct ShardTopicsTests {
     let topics = ShardTopics()
     let keys: [TopicKey] =
       try (0..<6).map(task) + [
-        .everyone, .unnamed, .user(try #require(UserIdentifier(validating: "u"))),
+        .unnamed, .user(try #require(UserIdentifier(validating: "u"))),
         .channel(try #require(ChannelName(validating: "c"))),
       ]
     var heads = [Int32](repeating: -1, count: 12)
