@@ -56,8 +56,6 @@ struct Connection: ~Copyable {
   var readsCompressed = false
   /// In the action dialect: `signalbox.v1` was selected, so messages beyond the seed's are understood.
   var speaksNative = false
-  /// With authentication off: has named a user.
-  var namedUser = false
   var pingIsOut = false
   /// Some state event was held back: see `catchUp`.
   var lags = false

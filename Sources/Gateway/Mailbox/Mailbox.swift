@@ -48,11 +48,6 @@ import Synchronization
     if wasEmpty { signalbox_wake(wakeDescriptor) }
   }
 
-  /// Wakes the owner without mail.
-  package func wake() {
-    signalbox_wake(wakeDescriptor)
-  }
-
   /// True where the owner is so far behind that new work should be refused at the door.
   package var isOverfull: Bool { waiting.load(ordering: .relaxed) > Self.waitingCountMax }
 

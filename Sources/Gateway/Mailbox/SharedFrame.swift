@@ -44,8 +44,6 @@ package import Protocol
     return .text(payload)
   }
 
-  package var plainByteCount: Int { unsafe plain.count }
-
   /// A text message as an uncompressed frame only.
   package static func text(_ payload: [UInt8]) -> SharedFrame {
     frame(.text, payload)

@@ -57,9 +57,7 @@ extension Shard {
   func release(_ slot: Int32) {
     guard connections[slot].phase != .free else { return }
     let token = token(of: slot)
-    while let (key, audience) = topics.unsubscribeFirst(listHead: &connections[slot].subscriptionHead) {
-      if case .task(let task) = key { post(.unwatch(task, audience, shard: index), to: shared.home(of: task)) }
-    }
+    leaveTopics(slot)
     dropQueue(slot, keepingHead: false)
     if connections[slot].isCounted { leave(slot) }
     if connections[slot].isInCensus {
@@ -71,37 +69,10 @@ extension Shard {
       if asked[callback]?.isEmpty == true { asked[callback] = nil }
     }
     environment.close(connections[slot].descriptor)
-    connections[slot].phase = .free
-    connections[slot].generation &+= 1
-    if connections[slot].generation == 0 { connections[slot].generation = 1 }
-    connections[slot].descriptor = -1
-    connections[slot].isMarked = false
-    connections[slot].awaitsWritable = false
-    connections[slot].isReadPaused = false
-    connections[slot].isCounted = false
-    connections[slot].isParked = false
-    connections[slot].isInCensus = false
-    connections[slot].isInternal = false
-    connections[slot].readsCompressed = false
-    connections[slot].speaksNative = false
-    connections[slot].namedUser = false
-    connections[slot].pingIsOut = false
-    connections[slot].lags = false
-    connections[slot].isCondemned = false
-    connections[slot].endsStream = false
-    connections[slot].lingers = false
-    connections[slot].closedByUs = false
-    connections[slot].closeCode = 1006
-    connections[slot].deadline = .max
-    connections[slot].closeAt = .max
-    connections[slot].filedAt = .max
-    connections[slot].fanOutStamp = 0
-    connections[slot].session = WebSocketSession(messageByteCountMax: 0, deflate: nil)
-    connections[slot].exchange = nil
-    connections[slot].identity = nil
-    connections[slot].subscriptionCount = 0
-    connections[slot].unansweredCount = 0
-    connections[slot].namedUserCount = 0
+    // A fresh value, so that nothing of this connection can reach the next one in the slot.
+    let generation = connections[slot].generation &+ 1
+    connections[slot] = Connection()
+    connections[slot].generation = generation == 0 ? 1 : generation
     connections.give(slot)
   }
 

@@ -169,7 +169,7 @@ extension Shard {
 
   private func refuseByStatus(_ slot: Int32, _ exchange: HTTPExchange, _ problem: Problem) {
     exchange.keepsAlive = false
-    connections[slot].isCounted = giveBackPlace(slot)
+    giveBackPlace(slot)
     respond(slot, problem: problem)
   }
 
@@ -200,10 +200,11 @@ extension Shard {
     return true
   }
 
-  /// For a connection that is refused by status: it never opens. Always false.
-  private func giveBackPlace(_ slot: Int32) -> Bool {
-    if connections[slot].isCounted { shared.activeConnections.subtract(1, ordering: .relaxed) }
-    return false
+  /// For a connection that is refused by status: it never opens.
+  private func giveBackPlace(_ slot: Int32) {
+    guard connections[slot].isCounted else { return }
+    shared.activeConnections.subtract(1, ordering: .relaxed)
+    connections[slot].isCounted = false
   }
 
   private func park(_ slot: Int32) -> Bool {
@@ -255,14 +256,13 @@ extension Shard {
     connections[slot].phase = .open
     // Our frames use one window for everybody; who can only read a smaller one gets them plain.
     connections[slot].readsCompressed = (deflate?.serverMaxWindowBits ?? 0) >= Deflater.preferredWindowBits
-    let isEcho: Bool
     switch candidate.destination {
     case .task: connections[slot].endpoint = .task
     case .execution: connections[slot].endpoint = .execution
     case .action: connections[slot].endpoint = .action
     case .echo: connections[slot].endpoint = .echo
     }
-    isEcho = connections[slot].endpoint == .echo
+    let isEcho = connections[slot].endpoint == .echo
     // The seeds' other dialects have no message that the subprotocol adds.
     connections[slot].speaksNative = speaksNative && connections[slot].endpoint == .action
     connections[slot].session = WebSocketSession(

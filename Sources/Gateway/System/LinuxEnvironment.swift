@@ -10,7 +10,6 @@ import Glibc
   private let listener: OwnedDescriptor
   /// −1 for none.
   private let internalListener: OwnedDescriptor
-  private let wake: Int32
   /// Given up for a moment when the descriptor limit is reached, so that a peer can be accepted and closed.
   private var reserve: Int32
   private var isAccepting = true
@@ -23,7 +22,6 @@ import Glibc
     epoll = OwnedDescriptor(descriptor)
     self.listener = OwnedDescriptor(listener)
     self.internalListener = OwnedDescriptor(internalListener)
-    wake = wakeDescriptor
     reserve = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
     unsafe events = .allocate(capacity: Self.readyEventCountMax)
     guard
