@@ -11,14 +11,14 @@ struct Measurement {
   private(set) var loadNanoseconds: UInt64 = 0
   private(set) var residentBefore = 0
   private(set) var residentAfter = 0
-  private(set) var socketMemoryGrowth = 0
+  private(set) var kernelMemoryGrowth = KernelMemory()
 
   /// Measures `body`. The pauses let the server come to rest, where the kernel has its time up to date.
   static func of(_ server: ServerProcess, _ body: () -> Void) -> Measurement {
     var measurement = Measurement()
     usleep(50_000)
     let before = server.usage()
-    let socketMemory = ServerProcess.socketMemoryByteCount()
+    let kernelMemory = KernelMemory.now()
     let loadBefore = ownCPUNanoseconds()
     let start = monotonicNanoseconds()
     body()
@@ -30,8 +30,18 @@ struct Measurement {
     measurement.cpuTicks = after.cpuTicks - before.cpuTicks
     measurement.residentBefore = before.residentByteCount
     measurement.residentAfter = after.residentByteCount
-    measurement.socketMemoryGrowth = ServerProcess.socketMemoryByteCount() - socketMemory
+    measurement.kernelMemoryGrowth = KernelMemory.now() - kernelMemory
     return measurement
+  }
+
+  /// Another stretch of the same work.
+  mutating func add(_ other: Measurement) {
+    cpuNanoseconds += other.cpuNanoseconds
+    cpuTicks += other.cpuTicks
+    wallNanoseconds += other.wallNanoseconds
+    loadNanoseconds += other.loadNanoseconds
+    residentAfter = other.residentAfter
+    kernelMemoryGrowth = other.kernelMemoryGrowth
   }
 
   var loadShare: Double { Double(loadNanoseconds) / Double(max(1, wallNanoseconds)) }
