@@ -37,7 +37,9 @@ enum Targets {
     switch name {
     case "signalbox": SignalboxTarget()
     case "ceiling": CeilingTarget()
-    default: fail("no target \(name): signalbox or ceiling")
+    case "nchan": NchanTarget()
+    case "peer": PeerTarget()
+    default: fail("no target \(name): signalbox, ceiling, nchan or peer")
     }
   }
 }
