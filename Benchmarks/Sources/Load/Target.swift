@@ -59,6 +59,8 @@ enum Targets {
     case "signalbox-channel": SignalboxTarget(publishes: .toChannels)
     case "ceiling": CeilingTarget()
     case "ceiling-deflate": CeilingTarget(isCompressing: true)
+    case "nchan": NchanTarget()
+    case "peer": PeerTarget()
     default: fail("no target \(name)")
     }
   }
