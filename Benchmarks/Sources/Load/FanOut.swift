@@ -39,6 +39,8 @@ final class FanOut {
   private(set) var readCount = 0
   private(set) var requestCount = 0
   private(set) var latencies = Histogram()
+  /// How late paced messages were sent.
+  private(set) var lateness = Histogram()
 
   /// Looked after between reads, so that its times are right while thousands of subscribers have something.
   var probe: LoopProbe? {
@@ -100,6 +102,7 @@ final class FanOut {
     readCount = 0
     requestCount = 0
     latencies.removeAll()
+    lateness.removeAll()
     catchUps.removeAll()
   }
 
@@ -122,6 +125,7 @@ final class FanOut {
       isTimerDue = false
       while !isTimerDue { turn() }
       if streams[nextTopic].underWay >= perTopicMax { fail("the server falls behind \(perSecond) messages a second") }
+      lateness.record(monotonicNanoseconds() - due)
       publish(count: 1, inBulk: false, at: due)
     }
     load_timer_set(timer, 0)

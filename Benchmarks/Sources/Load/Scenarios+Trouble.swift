@@ -77,6 +77,7 @@ extension Scenarios {
     report.add("messages_skipped", outcome.skippedCount)
     report.add("latency_us", fanOut.latencies)
     report.add("latency_alone_us", latenciesAlone)
+    report.add(lateness: fanOut.lateness, of: fanOut.latencies)
     let p99Alone = Double(max(1, latenciesAlone.value(atQuantile: 0.99)))
     report.add("p99_ratio", Double(fanOut.latencies.value(atQuantile: 0.99)) / p99Alone)
     report.add("verified", true)
@@ -106,7 +107,7 @@ extension Scenarios {
     report.add("ping_quiet_us", probe.pingLatencies.quiet)
     report.add("other_topic_during_us", probe.messageLatencies.during)
     report.add("other_topic_quiet_us", probe.messageLatencies.quiet)
-    report.add("probe_sent_late_us", probe.lateness)
+    report.add(lateness: probe.lateness, of: probe.pingLatencies.during)
     report.add("verified", true)
     report.write()
   }

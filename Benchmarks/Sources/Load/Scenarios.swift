@@ -50,6 +50,7 @@ struct Scenarios {
     report.add("deliveries_per_read", Double(fanOut.deliveryCount) / Double(fanOut.readCount))
     report.add("compressed", fleet.isCompressed)
     report.add("latency_us", fanOut.latencies)
+    report.add(lateness: fanOut.lateness, of: fanOut.latencies)
     report.add("verified", true)
     report.write()
   }
