@@ -10,7 +10,7 @@ import statistics
 import subprocess
 
 from .scenarios import Scenario
-from .servers import ROOT, SERVERS, left_out
+from .servers import ROOT, SERVERS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,9 +149,6 @@ def markdown(rows: list[Row], machine: Machine, name: str, repetitions: int, sec
         start = statistics.median(row.start_ms for row in mine)
         resident = statistics.median(row.resident_at_start for row in mine)
         lines.append(f"| {server} | {number(start)} | {number(resident)} |")
-    missing = left_out(name for row in rows for name in row.scenario.servers)
-    if missing:
-        lines += ["", f"Left out, because not installed here: {', '.join(missing)} (`Benchmarks/Peers`)."]
     lines += ["", "Commands:", "", "```"]
     lines.append(f"make bench{' QUICK=1' if is_quick else ''}")
     for server in dict.fromkeys(row.server for row in rows):

@@ -12,7 +12,6 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable
 
 BENCHMARKS = pathlib.Path(__file__).resolve().parent.parent
 ROOT = BENCHMARKS.parent
@@ -110,11 +109,6 @@ SERVERS = {
         *PEER_SERVERS,
     )
 }
-
-
-def left_out(names: Iterable[str]) -> list[str]:
-    """Those that are not installed here."""
-    return [name for name in dict.fromkeys(names) if not SERVERS[name].is_installed]
 
 
 def free_port() -> int:
