@@ -19,6 +19,8 @@ BUILT = BENCHMARKS / ".build" / "release"
 PEERS = BENCHMARKS / "Peers"
 PEERS_BUILT = PEERS / ".build"
 PEERS_PYTHON = PEERS / ".venv" / "bin" / "python"
+# Written by Peers/install once every package is there.
+PEERS_PYTHON_INSTALLED = PEERS / ".venv" / "installed"
 NCHAN_MODULE = pathlib.Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 START_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 10
@@ -52,7 +54,7 @@ def signalbox(threads: int) -> tuple[str, ...]:
 
 
 def python_peer(name: str, label: str, *arguments: str) -> Server:
-    return Server(name, label, "peer", (str(PEERS_PYTHON), *arguments), needs=(PEERS_PYTHON,))
+    return Server(name, label, "peer", (str(PEERS_PYTHON), *arguments), needs=(PEERS_PYTHON_INSTALLED,))
 
 
 def built_peer(name: str, label: str, binary: str, *options: str) -> Server:
@@ -62,8 +64,8 @@ def built_peer(name: str, label: str, binary: str, *options: str) -> Server:
 
 def foreign_peer(name: str, label: str, variable: str, *options: str) -> Server:
     """One that nothing here builds: the variable names its binary, which takes the port as its first argument."""
-    path = pathlib.Path(os.environ.get(variable, f"/nonexistent/{variable}"))
-    return Server(name, label, "peer", (str(path), "{port}", *options), needs=(path,))
+    path = pathlib.Path(os.environ.get(variable) or f"/nonexistent/{variable}")
+    return Server(name, label, "peer", (f"${variable}", "{port}", *options), needs=(path,))
 
 
 PYTHON_SERVERS = PEERS / "python"
@@ -75,7 +77,10 @@ PEER_SERVERS = (
     foreign_peer("uwebsockets-epoll-deflate", "uWebSockets, its own epoll loop, compressing",
                  "SIGNALBOX_BENCH_UWEBSOCKETS", "--deflate"),
     Server("nchan", "nginx with Nchan", "nchan", (str(PEERS / "nchan" / "run"), "{port}"), needs=(NCHAN_MODULE,)),
+    Server("nchan-deflate", "nginx with Nchan, compressing", "nchan", (str(PEERS / "nchan" / "run"), "{port}", "on"),
+           needs=(NCHAN_MODULE,)),
     built_peer("libwebsockets", "libwebsockets", "libwebsockets-server"),
+    built_peer("libwebsockets-deflate", "libwebsockets, compressing", "libwebsockets-server", "--deflate"),
     foreign_peer("swift-nio", "swift-nio", "SIGNALBOX_BENCH_SWIFT_NIO"),
     python_peer("picows", "picows", str(PYTHON_SERVERS / "picows_server.py"), "{port}"),
     python_peer("websockets", "Python websockets", str(PYTHON_SERVERS / "websockets_server.py"), "{port}"),
@@ -119,7 +124,8 @@ class Running:
         self.server = server
         self.port = free_port()
         self.log = tempfile.TemporaryFile()
-        command = [part.format(port=self.port) for part in (*server.command, *(server.echo_options if echoes else ()))]
+        parts = (*server.command, *(server.echo_options if echoes else ()))
+        command = [os.path.expandvars(part).format(port=self.port) for part in parts]
         self.command = [*pinned(server.cores), *command]
         # Peers take the limit as they find it; the gateway and the ceilings raise it themselves.
         resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)

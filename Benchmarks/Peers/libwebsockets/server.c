@@ -1,4 +1,4 @@
-// libwebsockets: `libwebsockets-server PORT`. Versions and settings: ../README.md.
+// libwebsockets: `libwebsockets-server PORT [--deflate]`. Versions and settings: ../README.md.
 //
 // A message is allocated once, with room for the frame's header, and counted by those who still have to get it. Every
 // connection has a queue of such messages, from which each "writeable" callback takes one.
@@ -167,7 +167,7 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
 
 int main(int argument_count, char **arguments) {
   if (argument_count < 2) {
-    fprintf(stderr, "usage: libwebsockets-server PORT\n");
+    fprintf(stderr, "usage: libwebsockets-server PORT [--deflate]\n");
     return 64;
   }
   lws_set_log_level(LLL_ERR | LLL_WARN, NULL);
@@ -175,10 +175,17 @@ int main(int argument_count, char **arguments) {
       {.name = "benchmark", .callback = callback, .per_session_data_size = sizeof(struct connection)},
       {.name = NULL},
   };
+  static const struct lws_extension deflate[] = {
+      {.name = "permessage-deflate", .callback = lws_extension_callback_pm_deflate,
+       .client_offer = "permessage-deflate"},
+      {.name = NULL},
+  };
+  bool is_compressing = argument_count > 2 && strcmp(arguments[2], "--deflate") == 0;
   struct lws_context_creation_info information = {
       .port = atoi(arguments[1]),
       .iface = "127.0.0.1",
       .protocols = protocols,
+      .extensions = is_compressing ? deflate : NULL,
       .gid = -1,
       .uid = -1,
       .options = LWS_SERVER_OPTION_LIBUV,

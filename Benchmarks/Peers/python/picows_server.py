@@ -11,6 +11,8 @@ from paths import subscribers_by_topic, topic_of
 
 # What picows wants before a message, to write the frame's header there.
 HEADER_BYTE_COUNT_MAX = 14
+# Each connection has a buffer of this size from the start, larger ones as it needs them: a few of our messages.
+READ_BUFFER_BYTE_COUNT = 2048
 
 subscribers = subscribers_by_topic()
 
@@ -56,7 +58,8 @@ def listener_for(request: WSUpgradeRequest) -> WSListener | None:
 
 
 async def main() -> None:
-    server = await ws_create_server(listener_for, "127.0.0.1", int(sys.argv[1]), backlog=4096)
+    server = await ws_create_server(
+        listener_for, "127.0.0.1", int(sys.argv[1]), read_buffer_init_size=READ_BUFFER_BYTE_COUNT, backlog=4096)
     await server.serve_forever()
 
 

@@ -93,7 +93,8 @@ final class ConnectionHandler: ChannelInboundHandler {
 
 let port = CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 0
 let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-let topics = NIOLoopBound(Topics(), eventLoop: group.next())
+let loop = group.next()
+let topics = try loop.submit { NIOLoopBound(Topics(), eventLoop: loop) }.wait()
 let upgrader = NIOWebSocketServerUpgrader(
   shouldUpgrade: { channel, head in
     channel.eventLoop.makeSucceededFuture(Role(path: head.uri) == nil ? nil : HTTPHeaders())
