@@ -4,6 +4,7 @@
     /// Retained while `waiterCount` is above zero.
     var frame: SharedFrame?
     var waiterCount: Int32 = 0
+    var messageCount: Int32 = 1
     var plain = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
     var compressed = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
   }
@@ -20,10 +21,12 @@
   /// Takes a frame in with no waiter yet: the caller adds waiters, then calls `settle`. Nil at the bound.
   func admit(_ frame: SharedFrame) -> Int32? {
     guard let index = entries.take() else { return nil }
-    entries[index].frame = frame
-    entries[index].waiterCount = 0
-    unsafe entries[index].plain = frame.plain
-    unsafe entries[index].compressed = frame.compressed
+    let entry = unsafe entries.place(index)
+    unsafe entry.pointee.frame = frame
+    unsafe entry.pointee.waiterCount = 0
+    unsafe entry.pointee.messageCount = frame.messageCount
+    unsafe entry.pointee.plain = frame.plain
+    unsafe entry.pointee.compressed = frame.compressed
     return index
   }
 
@@ -39,8 +42,9 @@
 
   @inline(__always)
   func removeWaiter(_ index: Int32) {
-    entries[index].waiterCount -= 1
-    if entries[index].waiterCount == 0 { free(index) }
+    let entry = unsafe entries.place(index)
+    unsafe entry.pointee.waiterCount -= 1
+    if unsafe entry.pointee.waiterCount == 0 { free(index) }
   }
 
   private func free(_ index: Int32) {
@@ -51,7 +55,12 @@
   /// The frame's bytes for one who reads compressed ones, or plain; they live while a waiter is counted.
   @inline(__always)
   func bytes(_ index: Int32, compressed: Bool) -> UnsafeRawBufferPointer {
-    if compressed, unsafe entries[index].compressed.count > 0 { return unsafe entries[index].compressed }
-    return unsafe entries[index].plain
+    let entry = unsafe entries.place(index)
+    if compressed, unsafe entry.pointee.compressed.count > 0 { return unsafe entry.pointee.compressed }
+    return unsafe entry.pointee.plain
   }
+
+  /// Messages in a frame.
+  @inline(__always)
+  func messageCount(_ index: Int32) -> Int { Int(entries[index].messageCount) }
 }
