@@ -105,6 +105,10 @@ struct Connection: ~Copyable {
   /// Whether frames may still be queued for it.
   @inline(__always)
   var takesFrames: Bool { (phase == .open || phase == .http || phase == .closing) && !isCondemned }
+
+  /// Whether something waits for the queue to leave.
+  @inline(__always)
+  var hasMoreToDo: Bool { phase != .open || lags || endpoint == .echo }
 }
 
 /// Who is on a connection and what it waits for: made where there is anything to say, given up where there no longer is.

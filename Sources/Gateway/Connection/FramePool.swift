@@ -7,6 +7,13 @@
     var messageCount: Int32 = 1
     var plain = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
     var compressed = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+
+    /// The frame's bytes for one who reads compressed ones, or plain; they live while a waiter is counted.
+    @inline(__always)
+    func bytes(compressed isWanted: Bool) -> UnsafeRawBufferPointer {
+      if isWanted, unsafe compressed.count > 0 { return unsafe compressed }
+      return unsafe plain
+    }
   }
 
   private let entries: Slab<Entry>
@@ -42,9 +49,7 @@
 
   @inline(__always)
   func removeWaiter(_ index: Int32) {
-    let entry = unsafe entries.place(index)
-    unsafe entry.pointee.waiterCount -= 1
-    if unsafe entry.pointee.waiterCount == 0 { free(index) }
+    unsafe removeWaiter(index, at: entries.place(index))
   }
 
   private func free(_ index: Int32) {
@@ -52,15 +57,19 @@
     entries.give(index)
   }
 
-  /// The frame's bytes for one who reads compressed ones, or plain; they live while a waiter is counted.
   @inline(__always)
   func bytes(_ index: Int32, compressed: Bool) -> UnsafeRawBufferPointer {
-    let entry = unsafe entries.place(index)
-    if compressed, unsafe entry.pointee.compressed.count > 0 { return unsafe entry.pointee.compressed }
-    return unsafe entry.pointee.plain
+    unsafe entries[index].bytes(compressed: compressed)
   }
 
-  /// Messages in a frame.
+  /// An entry's place, which is good until the last waiter has gone.
   @inline(__always)
-  func messageCount(_ index: Int32) -> Int { Int(entries[index].messageCount) }
+  func place(_ index: Int32) -> UnsafeMutablePointer<Entry> { unsafe entries.place(index) }
+
+  /// One waiter of an entry has gone.
+  @inline(__always)
+  func removeWaiter(_ index: Int32, at entry: UnsafeMutablePointer<Entry>) {
+    unsafe entry.pointee.waiterCount -= 1
+    if unsafe entry.pointee.waiterCount == 0 { free(index) }
+  }
 }

@@ -19,7 +19,7 @@ extension Shard {
   func sendLastWord(_ slot: Int32, _ frame: [UInt8]) {
     closeRuns(before: slot)
     guard let index = frames.admit(.raw(frame)) else { return condemn(slot, .drop) }
-    unsafe append(connections.place(slot), slot, index, byteCount: frame.count)
+    unsafe append(connections.place(slot), slot, index, frames.place(index), byteCount: frame.count)
     frames.settle(index)
     hasten(slot)
   }
@@ -30,14 +30,21 @@ extension Shard {
   }
 
   /// Queues a frame that is in the pool already: an append, no reference counting and no encoding.
-  @inline(__always)
   func enqueue(_ slot: Int32, _ frame: Int32) {
-    let connection = unsafe connections.place(slot)
+    unsafe enqueue(connections.place(slot), slot, frame, frames.place(frame))
+  }
+
+  /// The same for a walk over many, which knows the places already.
+  @inline(__always)
+  func enqueue(
+    _ connection: UnsafeMutablePointer<Connection>, _ slot: Int32, _ frame: Int32,
+    _ entry: UnsafeMutablePointer<FramePool.Entry>
+  ) {
     // Behind a frame that did not fit nothing may follow, or the peer would see a gap.
     guard unsafe connection.pointee.takesFrames else { return }
-    let byteCount = unsafe frames.bytes(frame, compressed: connection.pointee.readsCompressed).count
+    let byteCount = unsafe entry.pointee.bytes(compressed: connection.pointee.readsCompressed).count
     if unsafe connection.pointee.pendingByteCount > 0, unsafe !hasRoom(connection, slot, for: byteCount) { return }
-    unsafe append(connection, slot, frame, byteCount: byteCount)
+    unsafe append(connection, slot, frame, entry, byteCount: byteCount)
   }
 
   /// Whether a queue that has something in it takes so much more; where not, the connection is condemned.
@@ -59,13 +66,14 @@ extension Shard {
 
   @inline(__always)
   private func append(
-    _ connection: UnsafeMutablePointer<Connection>, _ slot: Int32, _ frame: Int32, byteCount: Int
+    _ connection: UnsafeMutablePointer<Connection>, _ slot: Int32, _ frame: Int32,
+    _ entry: UnsafeMutablePointer<FramePool.Entry>, byteCount: Int
   ) {
     guard let node = outboundNodes.take() else {
       condemn(slot, .slowConsumer)
       return
     }
-    frames.addWaiter(frame)
+    unsafe entry.pointee.waiterCount += 1
     unsafe outboundNodes.place(node).pointee = OutboundNode(
       frame: frame, next: -1, isHTTP: connection.pointee.phase == .http)
     if unsafe connection.pointee.outboundTail >= 0 {
@@ -132,7 +140,8 @@ extension Shard {
   }
 
   /// The part of this turn's list that was not reached goes behind what earlier turns have left.
-  private func keepLeftOver(from position: Int) {
+  private func keepLeftOver(from first: Int) {
+    var position = first
     if leftOverPosition == leftOver.count {
       leftOver.removeAll(keepingCapacity: leftOver.count <= ShardLimits.leftOverCapacityMax)
       leftOverPosition = 0
@@ -140,8 +149,12 @@ extension Shard {
       leftOver.removeFirst(leftOverPosition)
       leftOverPosition = 0
     }
-    for slot in flushList[position...] where connections[slot].isMarked && !connections[slot].isLeftOver {
-      connections[slot].isLeftOver = true
+    while position < flushList.count {
+      let slot = flushList[position]
+      position += 1
+      let connection = unsafe connections.place(slot)
+      guard unsafe connection.pointee.isMarked, unsafe !connection.pointee.isLeftOver else { continue }
+      unsafe connection.pointee.isLeftOver = true
       leftOver.append(slot)
     }
     flushList.removeAll(keepingCapacity: true)
@@ -153,12 +166,16 @@ extension Shard {
     while unsafe connection.pointee.outboundHead >= 0 {
       let outcome: StreamOutcome
       let attempted: Int
-      let head = unsafe outboundNodes.place(connection.pointee.outboundHead)
-      let first = unsafe frames.bytes(head.pointee.frame, compressed: connection.pointee.readsCompressed)
+      let node = unsafe connection.pointee.outboundHead
+      let head = unsafe outboundNodes.place(node)
+      let frame = unsafe head.pointee.frame
+      let entry = unsafe frames.place(frame)
+      let bytes = unsafe entry.pointee.bytes(compressed: connection.pointee.readsCompressed)
       let offset = unsafe Int(connection.pointee.headByteOffset)
-      if unsafe head.pointee.next < 0 || first.count - offset >= ShardLimits.directSendByteCountMin {
+      let isSole = unsafe head.pointee.next < 0
+      if isSole || bytes.count - offset >= ShardLimits.directSendByteCountMin {
         // SAFETY: offset is below the frame's count: a frame that has left entirely is taken off the queue.
-        let rest = unsafe UnsafeRawBufferPointer(rebasing: first[offset...])
+        let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[offset...])
         attempted = rest.count
         outcome = unsafe environment.send(connection.pointee.descriptor, rest)
       } else {
@@ -170,6 +187,16 @@ extension Shard {
       switch outcome {
       case .moved(let count):
         metrics.add(.sentBytes, count)
+        if isSole, count == attempted {
+          // What nearly always happens: one frame, and it has left.
+          unsafe connection.pointee.outboundHead = -1
+          unsafe connection.pointee.outboundTail = -1
+          unsafe connection.pointee.headByteOffset = 0
+          unsafe metrics.add(.messagesSent, Int(entry.pointee.messageCount))
+          unsafe frames.removeWaiter(frame, at: entry)
+          outboundNodes.give(node)
+          break
+        }
         unsafe advance(connection, by: count)
         if count < attempted { return awaitWritable(slot) }
       case .wouldBlock: return awaitWritable(slot)
@@ -178,7 +205,8 @@ extension Shard {
         return
       }
     }
-    drained(slot)
+    unsafe connection.pointee.pendingByteCount = 0
+    if unsafe connection.pointee.hasMoreToDo { drained(slot) }
   }
 
   /// Copies the queue's frames together, as many as fit.
@@ -202,26 +230,26 @@ extension Shard {
   }
 
   /// Takes what has left off the queue.
-  @inline(__always)
   private func advance(_ connection: UnsafeMutablePointer<Connection>, by count: Int) {
     var left = count
     var messageCount = 0
     unsafe connection.pointee.pendingByteCount -= Int32(clamping: count)
     while left > 0, unsafe connection.pointee.outboundHead >= 0 {
       let node = unsafe connection.pointee.outboundHead
-      let entry = unsafe outboundNodes.place(node)
-      let frame = unsafe entry.pointee.frame
-      let byteCount = unsafe frames.bytes(frame, compressed: connection.pointee.readsCompressed).count
+      let head = unsafe outboundNodes.place(node)
+      let frame = unsafe head.pointee.frame
+      let entry = unsafe frames.place(frame)
+      let byteCount = unsafe entry.pointee.bytes(compressed: connection.pointee.readsCompressed).count
       let remaining = unsafe byteCount - Int(connection.pointee.headByteOffset)
       if left < remaining {
         unsafe connection.pointee.headByteOffset += Int32(left)
         break
       }
       left -= remaining
-      messageCount += frames.messageCount(frame)
-      unsafe connection.pointee.outboundHead = entry.pointee.next
+      unsafe messageCount += Int(entry.pointee.messageCount)
+      unsafe connection.pointee.outboundHead = head.pointee.next
       unsafe connection.pointee.headByteOffset = 0
-      frames.removeWaiter(frame)
+      unsafe frames.removeWaiter(frame, at: entry)
       outboundNodes.give(node)
     }
     if unsafe connection.pointee.outboundHead < 0 { unsafe connection.pointee.outboundTail = -1 }
@@ -234,13 +262,10 @@ extension Shard {
     updatePolling(slot)
   }
 
-  /// Everything queued has left.
+  /// Everything queued has left: what waited for that.
   private func drained(_ slot: Int32) {
-    let connection = unsafe connections.place(slot)
-    unsafe connection.pointee.pendingByteCount = 0
-    if unsafe connection.pointee.lags { catchUp(slot) }
-    switch unsafe connection.pointee.phase {
-    case .open where unsafe connection.pointee.endpoint != .echo: break
+    if connections[slot].lags { catchUp(slot) }
+    switch connections[slot].phase {
     case .flushing:
       if connections[slot].endsStream {
         // The peer may still be sending: closing now could reset the connection before it has read our last word.

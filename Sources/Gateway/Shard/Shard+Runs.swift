@@ -96,18 +96,27 @@ extension Shard {
     if !newest.isRepeat { topic.newest = newest }
     let isTerminal = newest.isTerminal
     let offset = oldest.offset
+    var entries = unsafe InlineArray<3, UnsafeMutablePointer<FramePool.Entry>?>(repeating: nil)
+    for dialect in 0..<3 where indices.indices[dialect] >= 0 {
+      unsafe entries[dialect] = frames.place(indices.indices[dialect])
+    }
+    let slowByteCount = shared.configuration.sendBufferByteCount / ShardLimits.conflationShare
     for place in 0..<topic.watchers.count {
       let watcher = topic.watchers[place]
-      let frame = indices.indices[watcher.audience.rawValue >> 1]
-      guard frame >= 0 else {
+      let dialect = watcher.audience.rawValue >> 1
+      let frame = indices.indices[dialect]
+      guard let entry = unsafe entries[dialect] else {
         // Where the pool had no room for the event the connection goes: nobody would notice the gap.
         if frame == RunFrames.noRoom { condemn(watcher.slot, .slowConsumer) }
         continue
       }
-      if !isTerminal, isBehind(watcher.slot) {
-        // A newer state supersedes this one: whoever does not keep up gets the newest when it is ready for it.
+      let connection = unsafe connections.place(watcher.slot)
+      if unsafe connection.pointee.awaitsWritable, !isTerminal,
+        unsafe Int(connection.pointee.pendingByteCount) > slowByteCount
+      {
+        // The kernel refuses bytes, and a share of the limit waits already. A newer state supersedes this one: whoever does not keep up gets the newest when it is ready for it.
         topics.fallBehind(topic, place, after: offset - 1)
-        connections[watcher.slot].lags = true
+        unsafe connection.pointee.lags = true
         metrics.add(.eventsConflated, run.count)
         continue
       }
@@ -120,19 +129,10 @@ extension Shard {
           continue
         }
       }
-      enqueue(watcher.slot, frame)
+      unsafe enqueue(connection, watcher.slot, frame, entry)
     }
     metrics.observe(.broadcastFanout, Double(topic.watchers.count), times: run.count)
     for dialect in 0..<3 where indices.indices[dialect] >= 0 { frames.settle(indices.indices[dialect]) }
-  }
-
-  /// True where state events are held back: the kernel refused bytes, and more than a share of the limit waits already.
-  @inline(__always)
-  private func isBehind(_ slot: Int32) -> Bool {
-    let connection = unsafe connections.place(slot)
-    return unsafe connection.pointee.awaitsWritable
-      && Int(connection.pointee.pendingByteCount) * ShardLimits.conflationShare
-        > shared.configuration.sendBufferByteCount
   }
 
   /// The queue has left: the newest state of every task that the connection lags behind of.
