@@ -143,9 +143,9 @@ extension Shard {
   private func keepLeftOver(from first: Int) {
     var position = first
     if leftOverPosition == leftOver.count {
-      leftOver.removeAll(keepingCapacity: leftOver.count <= ShardLimits.leftOverCapacityMax)
+      leftOver.removeAll(keepingCapacity: ShardLimits.flushListCapacityMax)
       leftOverPosition = 0
-    } else if leftOverPosition > ShardLimits.leftOverCapacityMax, leftOverPosition * 2 > leftOver.count {
+    } else if leftOverPosition > ShardLimits.flushListCapacityMax, leftOverPosition * 2 > leftOver.count {
       leftOver.removeFirst(leftOverPosition)
       leftOverPosition = 0
     }
@@ -157,7 +157,7 @@ extension Shard {
       unsafe connection.pointee.isLeftOver = true
       leftOver.append(slot)
     }
-    flushList.removeAll(keepingCapacity: true)
+    flushList.removeAll(keepingCapacity: ShardLimits.flushListCapacityMax)
   }
 
   /// Writes until the queue is empty or the kernel refuses; small frames leave together.

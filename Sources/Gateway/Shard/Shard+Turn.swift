@@ -60,7 +60,7 @@ extension Shard {
 
   /// Whether the next turn has something to do without anything happening outside.
   var hasWorkNow: Bool {
-    !localMail.isEmpty || !resumable.isEmpty || !flushList.isEmpty || !leftOver.isEmpty || !condemned.isEmpty
+    !localMail.isEmpty || !resumable.isEmpty || flushList.count > 0 || leftOver.count > 0 || !condemned.isEmpty
   }
 
   private func waitMilliseconds() -> Int32 {

@@ -23,9 +23,9 @@ import Protocol
   var openTopics: [LocalTopic] = []
   var spareEvents: [OpenEvent] = []
   var spareTopics: [LocalTopic] = []
-  var flushList: [Int32] = []
+  var flushList = PackedList<Int32>()
   /// Connections that earlier turns have left to be flushed, oldest first from `leftOverPosition` on.
-  var leftOver: [Int32] = []
+  var leftOver = PackedList<Int32>()
   var leftOverPosition = 0
   var condemned: [Condemned] = []
   /// Connections whose answer has come and that have more requests in their buffer.
@@ -168,8 +168,8 @@ enum ShardLimits {
   static let flushesPerTurnMax = 256
   /// Of these, connections that earlier turns have left, whatever the present turn brings.
   static let leftOverFlushesPerTurnMin = 64
-  /// Entries for which the list of connections left over keeps its storage.
-  static let leftOverCapacityMax = 4_096
+  /// Entries for which the lists of connections to be flushed keep their storage.
+  static let flushListCapacityMax = 4_096
   /// Bytes written in one turn.
   static let flushByteCountPerTurnMax = 4_194_304
   /// Reads of one connection in one turn, so that one that floods does not starve the others.

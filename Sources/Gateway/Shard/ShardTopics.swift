@@ -9,10 +9,22 @@ enum TopicKey: Hashable {
   case task(TaskIdentifier)
 }
 
+/// One connection among those that follow a topic.
+struct Watcher: BitwiseCopyable {
+  var slot: Int32
+  /// The connection's subscription node that stands for this entry.
+  var node: Int32
+  var audience: Audience
+  /// Tasks: a state event was held back because the connection does not keep up. How far it had come is in
+  /// `ShardTopics.lagOffsets`.
+  var isLagging = false
+}
+
 /// A topic as this shard sees it: who of its connections listens.
 final class LocalTopic {
   let key: TopicKey
-  var watchers = WatcherList()
+  /// In no order.
+  var watchers = PackedList<Watcher>()
   /// Watchers by audience, so that nothing is made ready for nobody.
   private(set) var audienceCounts = InlineArray<6, Int32>(repeating: 0)
   /// Tasks: the newest event that was queued, for those that lag.
