@@ -16,6 +16,12 @@ package import Protocol
     unsafe self.compressed = Self.copy(compressed)
   }
 
+  /// Takes over an allocated block: `FrameBuffer` gives it away.
+  init(adopting plain: UnsafeRawBufferPointer, compressed: Span<UInt8>) {
+    unsafe self.plain = plain
+    unsafe self.compressed = Self.copy(compressed)
+  }
+
   deinit {
     unsafe plain.deallocate()
     unsafe compressed.deallocate()

@@ -154,6 +154,8 @@ enum ShardLimits {
   static let directSendByteCountMin = 16_384
   /// Reads of one connection in one turn, so that one that floods does not starve the others.
   static let readsPerTurnMax = 4
+  /// Requests of one connection that are answered while it is read, where they stand behind each other.
+  static let requestsAtOnceMax: UInt32 = 64
   /// Peers accepted in one turn.
   static let acceptsPerTurnMax = 256
   /// Rounds in which a turn settles mail to itself; the rest waits for the next turn.
