@@ -7,9 +7,16 @@ import Protocol
 /// nothing else of the shard writes there during phase 2. A connection with a queue has no short way: order is kept.
 struct DirectAnswers {
   /// The bytes so far at the start of the send buffer.
-  fileprivate(set) var byteCount = 0
+  private(set) var byteCount = 0
   /// The messages that those are, for the metrics.
-  fileprivate(set) var messageCount = 0
+  private(set) var messageCount = 0
+
+  /// Counts what was written into the room.
+  @inline(__always)
+  mutating func add(byteCount: Int, messageCount: Int = 1) {
+    self.byteCount += byteCount
+    self.messageCount += messageCount
+  }
 }
 
 extension Shard {
@@ -24,12 +31,6 @@ extension Shard {
     unsafe UnsafeMutableRawBufferPointer(rebasing: sendBuffer[answers.byteCount...])
   }
 
-  /// Counts a message of so many bytes that was written into the room.
-  func add(byteCount: Int, to answers: inout DirectAnswers) {
-    answers.byteCount += byteCount
-    answers.messageCount += 1
-  }
-
   /// Appends a whole frame; false, with nothing changed, where it does not fit.
   func append(_ opcode: Opcode, _ payload: Span<UInt8>, to answers: inout DirectAnswers) -> Bool {
     let room = unsafe roomForAnswer(answers)
@@ -40,7 +41,7 @@ extension Shard {
     unsafe payload.withUnsafeBytes { bytes in
       unsafe UnsafeMutableRawBufferPointer(rebasing: room[headerByteCount...]).copyMemory(from: bytes)
     }
-    add(byteCount: headerByteCount + payload.count, to: &answers)
+    answers.add(byteCount: headerByteCount + payload.count)
     return true
   }
 
@@ -58,7 +59,7 @@ extension Shard {
       opcode: opcode, compressed: true, payloadByteCount: byteCount, to: room)
     unsafe UnsafeMutableRawBufferPointer(rebasing: room[headerByteCount...])
       .copyMemory(from: UnsafeRawBufferPointer(rebasing: target[..<byteCount]))
-    add(byteCount: headerByteCount + byteCount, to: &answers)
+    answers.add(byteCount: headerByteCount + byteCount)
     return true
   }
 

@@ -11,16 +11,17 @@ extension Shard {
       .assumingMemoryBound(to: UInt8.self)
     var position = 0
     var answers = DirectAnswers()
-    while isCurrent(token), connections[slot].phase == .open || connections[slot].phase == .closing {
+    while position < byteCount, isCurrent(token),
+      connections[slot].phase == .open || connections[slot].phase == .closing
+    {
       if connections[slot].endpoint == .echo {
-        position = unsafe echoWholeFrames(slot, Span(_unsafeElements: UnsafeBufferPointer(bytes)), position, &answers)
+        unsafe echoWholeFrames(slot, Span(_unsafeElements: UnsafeBufferPointer(bytes)), &position, &answers)
+        if position == byteCount { break }
       }
       var span = unsafe MutableSpan(_unsafeElements: bytes)
       let event = connections[slot].session.next(&span, position: &position, inflaters: &inflaters)
       switch event {
-      case .needMoreBytes:
-        sendDirect(slot, &answers)
-        return holdBackEcho(slot)
+      case .needMoreBytes: break
       case .message(let kind, let payload):
         guard connections[slot].phase == .open else { continue }
         metrics.add(.messagesReceived(EndpointLabel(connections[slot].endpoint)))
@@ -51,7 +52,9 @@ extension Shard {
         mark(slot)
       }
     }
-    if isCurrent(token) { sendDirect(slot, &answers) }
+    guard isCurrent(token) else { return }
+    sendDirect(slot, &answers)
+    holdBackEcho(slot)
   }
 
   /// RFC 6455 §5.5.1: the peer's close frame is answered by ours, unless ours was first; then the server closes.
@@ -113,40 +116,17 @@ extension Shard {
 
   // MARK: Echo
 
-  /// Echoes the whole frames from `start` on, unmasked on their way into the send buffer; returns where the first byte is
-  /// that is something else.
+  /// Echoes the messages that came as whole frames, up to the first byte that is something else.
   private func echoWholeFrames(
-    _ slot: Int32, _ bytes: Span<UInt8>, _ start: Int, _ answers: inout DirectAnswers
-  ) -> Int {
-    guard connections[slot].phase == .open, mayAnswerDirectly(slot) else { return start }
-    let byteCountMax =
-      connections[slot].readsCompressed ? Deflater.worthwhileByteCountMin - 1 : ShardLimits.sendByteCount
-    var position = start
-    var messageCount = 0
-    while let frame = connections[slot].session.wholeFrame(in: bytes, at: position), frame.payload.count <= byteCountMax {
-      let payloadByteCount = frame.payload.count
-      let room = unsafe roomForAnswer(answers)
-      let headerByteCount = FrameWriter.headerByteCount(forPayload: payloadByteCount)
-      guard room.count - headerByteCount >= payloadByteCount else { break }
-      // SAFETY: the room holds header and payload, checked above.
-      let target = unsafe UnsafeMutableRawBufferPointer(
-        rebasing: room[headerByteCount..<(headerByteCount + payloadByteCount)])
-      let isASCII = unsafe FrameMasking.copy(bytes, in: frame.payload, key: frame.maskingKey, to: target)
-      if frame.kind == .text, !isASCII {
-        var validator = UTF8Validator()
-        // SAFETY: the target was filled just now.
-        let isValid = unsafe validator.feed(Span(_unsafeBytes: UnsafeRawBufferPointer(target)))
-        // The session says what is wrong with it.
-        guard isValid, validator.isComplete else { break }
-      }
-      unsafe FrameWriter.writeHeader(
-        opcode: frame.kind == .text ? .text : .binary, payloadByteCount: payloadByteCount, to: room)
-      add(byteCount: headerByteCount + payloadByteCount, to: &answers)
-      position = frame.payload.upperBound
-      messageCount += 1
-    }
-    if messageCount > 0 { metrics.add(.messagesReceived(.echo), messageCount) }
-    return position
+    _ slot: Int32, _ bytes: Span<UInt8>, _ position: inout Int, _ answers: inout DirectAnswers
+  ) {
+    guard connections[slot].phase == .open, mayAnswerDirectly(slot) else { return }
+    let isCompressing = connections[slot].readsCompressed
+    let echoed = unsafe connections[slot].session.echo(
+      bytes, position: &position, payloadByteCountMax: isCompressing ? Deflater.worthwhileByteCountMin - 1 : .max,
+      to: roomForAnswer(answers))
+    answers.add(byteCount: echoed.byteCount, messageCount: echoed.messageCount)
+    metrics.add(.messagesReceived(.echo), echoed.messageCount)
   }
 
   /// Echoes any message: one that came in pieces, compressed, or behind a queue.

@@ -18,27 +18,12 @@ package enum FrameMasking {
     }
   }
 
-  /// As `apply`, but the result is written to `target`, which must have room for the whole range and not overlap the bytes.
-  package static func copy(
-    _ bytes: Span<UInt8>, in range: Range<Int>, key: UInt32, to target: UnsafeMutableRawBufferPointer
-  ) -> Bool {
-    precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count, "the range lies outside the bytes")
-    precondition(range.count <= target.count, "the target is too small")
-    guard let to = target.baseAddress else { return true }
-    // SAFETY: the range lies inside the bytes and is no longer than the target, both checked above; the pointer does
-    // not leave the closure.
-    return unsafe bytes.withUnsafeBytes { buffer in
-      guard let from = buffer.baseAddress else { return true }
-      return unsafe apply(key: key, from: from + range.lowerBound, to: to, byteCount: range.count)
-    }
-  }
-
   /// `from` and `to` are the same, or do not overlap; both have `byteCount` bytes.
   @inline(__always)
-  private static func apply(
+  static func apply(
     key: UInt32, from: UnsafeRawPointer, to: UnsafeMutableRawPointer, byteCount: Int
   ) -> Bool {
-    // SAFETY: every access below is at an offset in 0 ..< byteCount, as each loop's condition says. A step reads what it
+    // SAFETY: every access below is at an offset in 0 ..< byteCount, as the loop's and then the count's bits say. A step reads what it
     // writes before it writes it, so that both may be in one place.
     let word = (UInt64(key) << 32 | UInt64(key)).littleEndian
     let words = SIMD2(repeating: word)
@@ -52,21 +37,40 @@ package enum FrameMasking {
       seenWords |= low | high
       offset &+= 32
     }
+    // At most 31 bytes are left: a half of each size where the count has its bit, with no loop to set up.
     var seen = seenWords[0] | seenWords[1]
-    while offset &+ 8 <= byteCount {
+    if byteCount & 16 != 0 {
+      let unmasked = unsafe from.loadUnaligned(fromByteOffset: offset, as: SIMD2<UInt64>.self) ^ words
+      unsafe to.storeBytes(of: unmasked, toByteOffset: offset, as: SIMD2<UInt64>.self)
+      seen |= unmasked[0] | unmasked[1]
+      offset &+= 16
+    }
+    if byteCount & 8 != 0 {
       let unmasked = unsafe from.loadUnaligned(fromByteOffset: offset, as: UInt64.self) ^ word
       unsafe to.storeBytes(of: unmasked, toByteOffset: offset, as: UInt64.self)
       seen |= unmasked
       offset &+= 8
     }
-    var tailKey = key  // offset is a multiple of 8, hence of 4
-    while offset < byteCount {
+    if byteCount & 4 != 0 {
+      let unmasked = unsafe from.loadUnaligned(fromByteOffset: offset, as: UInt32.self) ^ key.littleEndian
+      unsafe to.storeBytes(of: unmasked, toByteOffset: offset, as: UInt32.self)
+      seen |= UInt64(unmasked)
+      offset &+= 4
+    }
+    var tailKey = key  // offset is a multiple of 4
+    if byteCount & 2 != 0 {
       let unmasked =
-        unsafe from.load(fromByteOffset: offset, as: UInt8.self) ^ UInt8(truncatingIfNeeded: tailKey)
+        unsafe from.loadUnaligned(fromByteOffset: offset, as: UInt16.self)
+        ^ UInt16(truncatingIfNeeded: tailKey).littleEndian
+      unsafe to.storeBytes(of: unmasked, toByteOffset: offset, as: UInt16.self)
+      seen |= UInt64(unmasked)
+      tailKey &>>= 16
+      offset &+= 2
+    }
+    if byteCount & 1 != 0 {
+      let unmasked = unsafe from.load(fromByteOffset: offset, as: UInt8.self) ^ UInt8(truncatingIfNeeded: tailKey)
       unsafe to.storeBytes(of: unmasked, toByteOffset: offset, as: UInt8.self)
       seen |= UInt64(unmasked)
-      tailKey = rotated(tailKey, by: 1)
-      offset &+= 1
     }
     return seen & 0x8080_8080_8080_8080 == 0
   }

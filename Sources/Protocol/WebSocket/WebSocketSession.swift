@@ -54,7 +54,10 @@ package struct WebSocketSession: ~Copyable {
   package mutating func next(
     _ bytes: inout MutableSpan<UInt8>, position: inout Int, inflaters: inout InflaterPool
   ) -> WebSocketEvent {
-    if let frame = wholeFrame(in: bytes.span, at: position) { return receiveWhole(frame, &bytes, &position) }
+    precondition(position >= 0 && position <= bytes.count, "the position lies outside the bytes")
+    if isBetweenFrames, let frame = WholeFrame(bytes.span, at: position), isWithinBound(frame.payload.count) {
+      return receiveWhole(frame, &bytes, &position)
+    }
     while true {
       switch phase {
       case .finished:
@@ -92,7 +95,7 @@ package struct WebSocketSession: ~Copyable {
   ) -> WebSocketEvent {
     let isASCII = FrameMasking.apply(key: frame.maskingKey, to: &bytes, in: frame.payload)
     position = frame.payload.upperBound
-    if frame.kind == .text, !isASCII {
+    if frame.isText, !isASCII {
       var validator = UTF8Validator()
       guard validator.feed(bytes.span.extracting(frame.payload)) else {
         return violation(.invalidPayload, "a text is not UTF-8")
