@@ -46,6 +46,12 @@ package import Protocol
     return UnsafeRawBufferPointer(target)
   }
 
+  /// Takes over an allocated block: `FrameBuffer` gives it away.
+  init(adopting plain: UnsafeRawBufferPointer, compressed: Span<UInt8>) {
+    unsafe self.plain = plain
+    unsafe self.compressed = Self.copy(compressed)
+  }
+
   deinit {
     unsafe plain.deallocate()
     unsafe compressed.deallocate()

@@ -174,6 +174,8 @@ enum ShardLimits {
   static let flushByteCountPerTurnMax = 4_194_304
   /// Reads of one connection in one turn, so that one that floods does not starve the others.
   static let readsPerTurnMax = 4
+  /// Requests of one connection that are answered while it is read, where they stand behind each other.
+  static let requestsAtOnceMax: UInt32 = 64
   /// Peers accepted in one turn.
   static let acceptsPerTurnMax = 256
   /// Rounds in which a turn settles mail to itself; the rest waits for the next turn.
