@@ -9,7 +9,7 @@ from .servers import SERVERS, Server
 CEILINGS = ("ceiling", "ceiling-batch", "ceiling-uring", "ceiling-batch-uring", "ceiling-deflate")
 OURS = ("signalbox", "signalbox-2")
 # In the order of the table's columns.
-PEERS = ("uwebsockets", "nchan", "libwebsockets", "swift-nio", "picows", "websockets", "fastapi")
+PEERS = ("uwebsockets-epoll", "uwebsockets", "nchan", "libwebsockets", "swift-nio", "picows", "websockets", "fastapi")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,12 +150,15 @@ SCENARIOS = (
     Scenario(
         "deflate", "2 KB with permessage-deflate, 1,000 subscribers; the ceiling sends them plain", "deflate",
         {"clients": 1000, "operations": 300, "warm-up": 20, "bytes": 2048}, {"operations": 60}, aim=1.3,
-        servers=("ceiling", "ceiling-deflate", "signalbox"), peers=("uwebsockets-deflate", "websockets-deflate"),
+        servers=("ceiling", "ceiling-deflate", "signalbox"), 
+        peers=tuple(f"{peer}-deflate" for peer in (
+            "uwebsockets-epoll", "uwebsockets", "nchan", "libwebsockets", "websockets")),
         for_peers={"operations": 60}, details=(Detail("bytes for each delivery", ("bytes_per_delivery",)),)),
     Scenario(
         "latency", "p99 publish to receipt, 60 publishes/s, 1,000 subscribers", "paced",
         {"clients": 1000, "operations": 480, "warm-up": 30, "rate": 60, "under-way": 256}, {"operations": 90, "warm-up": 10},
-        figure=("latency_us", "p99"), unit="µs", aim=1.5, peers=("uwebsockets",), for_peers={"operations": 180}),
+        figure=("latency_us", "p99"), unit="µs", aim=1.5, peers=("uwebsockets-epoll", "uwebsockets"),
+        for_peers={"operations": 180}),
     Scenario(
         "resume-storm", "10,000 clients of 100 tasks come back at once for 20 missed messages each", "resume",
         {"clients": 10000, "topics": 100, "operations": 2, "warm-up": 3, "missed": 20, "under-way": 2048},
