@@ -26,6 +26,8 @@ from harness.scenarios import PEERS, SCENARIOS, Scenario, figure
 from harness.servers import BENCHMARKS, BUILT, ROOT, SERVERS, Running, pinned
 
 LOAD_SECONDS_MAX = 180
+# Frames are shared: what waits for one who does not read is a list of them. Far below --send-buffer-bytes.
+SLOW_READER_BYTES_MAX = 64 * 1024
 
 
 def main() -> None:
@@ -175,6 +177,14 @@ def check(scenario: Scenario, name: str, result: dict) -> None:
     """What a row is about must have happened."""
     if scenario.kind == "deflate" and result["compressed"] != (name != scenario.reference):
         raise SystemExit(f"{scenario.name} on {name}: messages came {'' if result['compressed'] else 'un'}compressed")
+    if scenario.kind == "slow":
+        proper = result["slow_readers_that_caught_up"] + result["slow_readers_closed_with_1013"]
+        if proper != result["slow_readers"]:
+            raise SystemExit(f"{scenario.name} on {name}: {result['slow_readers'] - proper} slow readers neither caught up "
+                             "nor were closed with 1013")
+        if result["resident_bytes_per_slow_reader"] > SLOW_READER_BYTES_MAX:
+            raise SystemExit(f"{scenario.name} on {name}: a slow reader takes {result['resident_bytes_per_slow_reader']:.0f} "
+                             f"bytes of RSS, more than {SLOW_READER_BYTES_MAX}")
 
 
 def warning(result: dict) -> str:
