@@ -20,6 +20,7 @@ let package = Package(
     .executableTarget(name: "ceiling", path: "Sources/Ceiling", cSettings: [.unsafeFlags(["-O3", "-gdwarf-4"])]),
     .target(name: "CLoadShim", path: "Sources/CLoadShim"),
     .systemLibrary(name: "CZlib", path: "Sources/CZlib"),
-    .executableTarget(name: "load", dependencies: ["CLoadShim", "CZlib"], path: "Sources/Load", swiftSettings: settings),
+    .executableTarget(
+      name: "load", dependencies: ["CLoadShim", "CZlib"], path: "Sources/Load", swiftSettings: settings),
   ]
 )

@@ -68,7 +68,9 @@ final class Fleet {
     sockets.reserveCapacity(plan.count)
     startedAt.reserveCapacity(plan.count)
     open()
-    guard compressedCount == 0 || isCompressed else { fail("only \(compressedCount) of \(plan.count) agreed to deflate") }
+    guard compressedCount == 0 || isCompressed else {
+      fail("only \(compressedCount) of \(plan.count) agreed to permessage-deflate")
+    }
   }
 
   private func open() {

@@ -147,7 +147,9 @@ final class LoopProbe {
   }
 
   private func readPongs(isUnderWay: Bool) {
-    guard case .moved(let count) = pinger.receive(into: buffer.bytes) else { fail("the connection that pings was closed") }
+    guard case .moved(let count) = pinger.receive(into: buffer.bytes) else {
+      fail("the connection that pings was closed")
+    }
     let now = monotonicNanoseconds()
     pongs += UnsafeRawBufferPointer(rebasing: buffer.bytes[..<count])
     let frameByteCount = 2 + LoopProbe.pingDigitCount
@@ -168,7 +170,9 @@ final class LoopProbe {
   }
 
   private func readMessages(isUnderWay: Bool) {
-    guard case .moved(let count) = watcher.receive(into: buffer.bytes) else { fail("the other topic's watcher was closed") }
+    guard case .moved(let count) = watcher.receive(into: buffer.bytes) else {
+      fail("the other topic's watcher was closed")
+    }
     let now = monotonicNanoseconds()
     stream.receive(UnsafeRawBufferPointer(rebasing: buffer.bytes[..<count]), at: position)
     position += count

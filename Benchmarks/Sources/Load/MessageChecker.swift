@@ -1,5 +1,3 @@
-import Glibc
-
 /// Checks what a delivered message says: its number, and its text to the letter, whatever envelope is around them.
 final class MessageChecker {
   /// Of which every message's text is the beginning.
@@ -65,7 +63,11 @@ final class MessageChecker {
   /// The index behind a member's name and the blanks after it.
   private func end(of name: StaticString, in message: UnsafeRawBufferPointer, hint: inout Int) -> Int? {
     let count = name.utf8CodeUnitCount
-    if hint + count > message.count || memcmp(message.baseAddress! + hint, name.utf8Start, count) != 0 {
+    let wanted = UnsafeRawBufferPointer(start: name.utf8Start, count: count)
+    let isThere =
+      hint + count <= message.count
+      && UnsafeRawBufferPointer(rebasing: message[hint..<(hint + count)]).hasSameBytes(as: wanted)
+    if !isThere {
       guard let start = message.firstIndex(of: name) else { return nil }
       hint = start
     }

@@ -87,7 +87,7 @@ extension Scenarios {
   /// Large fan-outs, and what another connection of the same loop and another topic notice of them.
   func spare() {
     let fleet = Fleet(.init(count: options.clientCount), options: options, buffer: buffer)
-    let fanOut = FanOut(fleet: fleet, topicCount: 1, underWayMax: 2, options: options, buffer: buffer)
+    let fanOut = FanOut(fleet: fleet, topicCount: 1, underWayMax: 8, options: options, buffer: buffer)
     fanOut.runClosedLoop(messageCount: options.warmUpCount)
     fanOut.resetCounts()
     let probe = LoopProbe(options: options, buffer: buffer)
