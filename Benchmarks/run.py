@@ -17,6 +17,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -32,6 +33,8 @@ SLOW_READER_BYTES_MAX = 64 * 1024
 
 def main() -> None:
     arguments = parse_arguments()
+    # So that the server under measurement ends with us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     if not arguments.no_build:
         build()
     plan = [(scenario, servers_of(scenario, arguments)) for scenario in SCENARIOS
