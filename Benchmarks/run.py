@@ -120,7 +120,7 @@ def require_binaries(plan: list[tuple[Scenario, list[str]]], arguments: argparse
         server = SERVERS[name]
         if not server.is_installed:
             missing += [f"{path}, for {name} (run Benchmarks/Peers/install)" for path in server.needs if not path.exists()]
-        elif not server.needs and not pathlib.Path(server.command[0]).exists():
+        elif not pathlib.Path(os.path.expandvars(server.command[0])).exists():
             missing.append(f"{server.command[0]}, for {name} (run without --no-build)")
     if missing:
         raise SystemExit("missing:\n" + "\n".join(f"  {each}" for each in missing))
