@@ -13,7 +13,7 @@ export SWIFT_BACKTRACE := enable=no
 SWIFT_JOBS ?= $(shell nproc)
 RELEASE := swift build -c release --static-swift-stdlib --product signalbox -j $(SWIFT_JOBS)
 
-.PHONY: help run build test lint tsan soak bench clean
+.PHONY: help run build test lint gates tsan soak bench clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +33,10 @@ lint: ## check the formatting of every Swift file, and that what is embedded is 
 	@scripts/install-system-packages.sh lint
 	python3 scripts/embed-dashboard.py --check
 	python3 scripts/embed-openapi.py --check
+
+gates: build ## count instructions, allocations, system calls and bytes against Benchmarks/gates.json; UPDATE=1 sets the bounds
+	@scripts/install-system-packages.sh gates
+	python3 Benchmarks/check_gates.py $(if $(UPDATE),--update)
 
 tsan: ## run unit tests and a live load under the thread sanitizer
 	@scripts/install-system-packages.sh build test
