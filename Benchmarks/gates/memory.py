@@ -9,7 +9,7 @@ import subprocess
 
 from harness.servers import BUILT, Running, Server
 
-from .paths import LOAD_SECONDS_MAX, open_socket_count, settle
+from .paths import LOAD_SECONDS_MAX, await_answer, open_socket_count, settle
 
 # Two sizes, so that what the first connections make resident (buffers, tables) is not counted as theirs.
 FEW_CONNECTIONS, MANY_CONNECTIONS = 1000, 5000
@@ -28,6 +28,7 @@ def of_connections(server: Server) -> dict[str, float]:
 def held(server: Server, count: int) -> tuple[float, float]:
     """Bytes that connections made resident, and what was before them."""
     with Running(server) as running:
+        await_answer(running.port)
         answer = load(running, server, f"--scenario idle --clients {count} --topics {TOPIC_COUNT} --operations 100")
     before = answer["resident_bytes_without_clients"]
     return answer["resident_bytes"] - before, before
@@ -37,6 +38,7 @@ def growth(server: Server) -> float:
     """Bytes of private memory that a cycle leaves: a thousand clients connect, subscribe, get messages and go."""
     cycle = f"--scenario closed --clients {CYCLE_CONNECTION_COUNT} --warm-up 1 --operations 2"
     with Running(server) as running:
+        await_answer(running.port)
         socket_count = open_socket_count(running.process.pid)
 
         def after(cycle_count: int) -> int:

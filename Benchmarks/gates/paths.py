@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import socket
 import subprocess
 import time
 
@@ -62,6 +63,8 @@ BATCH_MESSAGE_COUNT = 64
 
 def drive(running: Running, path: Path, count: int, target: str) -> int:
     """Runs the load and waits until the server has seen it leave; how many operations there were."""
+    if target == "signalbox":
+        await_answer(running.port)
     before = open_socket_count(identifier_of(running))
     operations = exercise(running, path, count, target)
     settle(identifier_of(running), before)
@@ -107,3 +110,19 @@ def settle(identifier: int, socket_count: int) -> None:
         if time.monotonic() > deadline:
             raise SystemExit(f"gates: connections are still open {SETTLE_SECONDS_MAX} s after their clients ended")
         time.sleep(0.02)
+
+
+def await_answer(port: int) -> None:
+    """Waits for an answer to a request. That somebody listens is not enough: the gateway listens for an instant to find out
+    whether its port is free, and whoever connects then is reset."""
+    deadline = time.monotonic() + SETTLE_SECONDS_MAX
+    while time.monotonic() < deadline:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=SETTLE_SECONDS_MAX) as connection:
+                connection.sendall(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+                if connection.recv(4096).startswith(b"HTTP/1.1 200"):
+                    return
+        except OSError:
+            pass
+        time.sleep(0.02)
+    raise SystemExit(f"gates: the gateway did not answer within {SETTLE_SECONDS_MAX} s")
