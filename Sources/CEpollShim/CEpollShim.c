@@ -87,12 +87,12 @@ int signalbox_listen(const char *host, uint16_t port, int backlog, int probes, u
   char service[8];
   snprintf(service, sizeof service, "%u", (unsigned)port);
   if (getaddrinfo(host, service, &hints, &information) != 0 || information == NULL) return -2;
-  // SO_REUSEPORT hides that another process of this user has the port, so the address is first bound without it.
+  // SO_REUSEPORT hides that another process of this user has the port, so the address is first bound without it. Not
+  // listened to: whoever connected to the probe would be reset when it closes.
   if (probes && port != 0) {
     int probe = bound_socket(information, 0);
-    if (probe < 0 || listen(probe, 1) != 0) {
+    if (probe < 0) {
       int code = errno;
-      if (probe >= 0) close(probe);
       freeaddrinfo(information);
       errno = code;
       return -1;

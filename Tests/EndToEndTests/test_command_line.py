@@ -97,6 +97,37 @@ def test_two_gateways_do_not_share_a_port_by_accident(start_own: Any) -> None:
     assert result.returncode != 0 and port in result.stderr
 
 
+def test_who_connects_as_soon_as_the_port_is_there_is_served() -> None:
+    for _ in range(20):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        process = subprocess.Popen(
+            [binary(), "serve", *GOOD, "--port", str(port)], env=clean_environment(),
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            client = connect_once_it_listens(port, process)
+            client.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
+            client.close()
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def connect_once_it_listens(port: int, process: subprocess.Popen[bytes]) -> socket.socket:
+    """Without a pause, so that it meets whatever listens first. A reset is no refusal, and fails."""
+    while process.poll() is None:
+        client = socket.socket()
+        client.settimeout(10)
+        try:
+            client.connect(("127.0.0.1", port))
+            return client
+        except ConnectionRefusedError:
+            client.close()
+    raise AssertionError("the gateway ended")
+
+
 def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Any) -> None:
     file = tmp_path / "signalbox.env"
     file.write_text(
