@@ -141,6 +141,24 @@ struct PublishPathTests {
     gateway.expectNothingLeft()
   }
 
+  @Test(arguments: [1, 7, 40, 150, 200])
+  func `a receipt that the kernel takes in pieces arrives whole and before what follows`(_ roomByteCount: Int) {
+    let gateway = SimulatedGateway()
+    let client = gateway.connect(roomByteCount: roomByteCount)
+    for round in 1...4 {
+      client.isReading = false
+      client.request("POST", "/api/v1/tasks/t/progress", body: #"{"progress":\#(round)}"#)
+      gateway.settle()
+      client.request("POST", "/api/v1/tasks/t/complete", body: #"{"message":1}"#)
+      client.isReading = true
+      gateway.settle()
+      let answers = client.answers()
+      #expect(answers.map(\.status) == [202, 400])
+      #expect(answers.first.map { Message($0.body).int("offset") } == round)
+    }
+    gateway.expectNothingLeft()
+  }
+
   @Test func `the receipt on a connection that ends says so`() {
     let gateway = SimulatedGateway()
     let client = gateway.connect()
