@@ -100,10 +100,11 @@ struct RestDecoder {
 
   private static func lines(of body: Span<UInt8>) -> [PublishLine] {
     var lines: [PublishLine] = []
+    var fields = RequestFields()
     for line in RequestBodies.lines(of: body) {
       let operation: Result<PublishOperation, Problem>
       do throws(Problem) {
-        operation = .success(try RequestBodies.operation(body.extracting(line.range)))
+        operation = .success(try RequestBodies.operation(body.extracting(line.range), reusing: &fields))
       } catch {
         operation = .failure(error)
       }
