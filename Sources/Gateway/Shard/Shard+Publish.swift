@@ -40,9 +40,10 @@ extension Shard {
     var bulk = BulkPublish(principal: principal, shardCount: shared.shardCount, actsAtOnce: localMail.isEmpty)
     let body = exchange.body
     let bytes = body.span
+    var fields = RequestFields()
     for line in RequestBodies.lines(of: bytes) {
       do throws(Problem) {
-        let operation = try RequestBodies.operation(bytes.extracting(line.range))
+        let operation = try RequestBodies.operation(bytes.extracting(line.range), reusing: &fields)
         try publish(operation, line: line.number, &bulk)
       } catch {
         bulk.rejected.append((line.number, error))
