@@ -128,7 +128,7 @@ extension ActionDialect {
   package static func userMessage(
     _ body: JSONText, to user: UserIdentifier, acknowledgedAs message: MessageIdentifier? = nil
   ) -> [UInt8] {
-    var writer = JSONWriter(reserving: body.bytes.count + 160)
+    var writer = JSONWriter(reserving: body.byteCount + 160)
     writer.beginObject()
     if message == nil {
       writer.members(of: body, without: ["target_user_id"])
@@ -146,7 +146,7 @@ extension ActionDialect {
 
   /// A message to a channel's subscribers: the publisher's own fields and `channel`.
   package static func channelMessage(_ body: JSONText, channel: ChannelName) -> [UInt8] {
-    var writer = JSONWriter(reserving: body.bytes.count + 160)
+    var writer = JSONWriter(reserving: body.byteCount + 160)
     writer.beginObject()
     writer.members(of: body, without: ["channel"])
     writer.member("channel", string: channel.text)
@@ -196,7 +196,8 @@ extension JSONWriter {
   /// The members of a normalised object, without those that are about to be written.
   mutating func members(of body: JSONText, without reserved: [StaticString]) {
     var object = JSONObject()
-    let bytes = body.bytes.span
+    let text = body.utf8
+    let bytes = text.span
     do throws(JSONError) {
       try object.scan(bytes)
     } catch {

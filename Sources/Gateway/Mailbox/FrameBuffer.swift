@@ -6,10 +6,19 @@ import Protocol
 /// arithmetic, and stops the process before memory is touched.
 @safe struct FrameBuffer: ~Copyable {
   private let block: UnsafeMutableRawBufferPointer
+  /// False where the block is lent, such as a part of the shard's send buffer.
+  private let ownsBlock: Bool
   private(set) var byteCount = 0
 
   init(byteCountMax: Int) {
     unsafe block = .allocate(byteCount: max(byteCountMax, 1), alignment: 1)
+    ownsBlock = true
+  }
+
+  /// Writes into bytes that somebody else keeps, at least as long as this value lives.
+  @unsafe init(lent block: UnsafeMutableRawBufferPointer) {
+    unsafe self.block = block
+    ownsBlock = false
   }
 
   /// A text message's frame, its header written already, for a payload of exactly so many bytes.
@@ -29,7 +38,7 @@ import Protocol
   }
 
   deinit {
-    unsafe block.deallocate()
+    if ownsBlock { unsafe block.deallocate() }
   }
 
   /// The room for so many bytes behind those that are written, which count as written from now on.
@@ -37,7 +46,7 @@ import Protocol
   private mutating func take(_ count: Int) -> UnsafeMutableRawPointer {
     let roomByteCount = unsafe block.count - byteCount
     precondition(count >= 0 && count <= roomByteCount, "a frame is longer than its writer said")
-    // SAFETY: byteCount + count <= block.count, checked above; an allocated block has a base address.
+    // SAFETY: byteCount + count <= block.count, checked above; neither an allocated nor a lent block is without an address.
     let room = unsafe block.baseAddress.unsafelyUnwrapped + byteCount
     byteCount += count
     return unsafe room
@@ -117,6 +126,7 @@ import Protocol
 
   /// Gives the block away, with what is written; the taker deallocates it.
   consuming func release() -> UnsafeRawBufferPointer {
+    precondition(ownsBlock, "a lent block is not to be given away")
     let written = unsafe UnsafeRawBufferPointer(rebasing: block[..<byteCount])
     discard self
     return unsafe written

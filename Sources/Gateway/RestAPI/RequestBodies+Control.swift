@@ -58,12 +58,12 @@ extension RequestBodies {
   }
 
   static func heartbeat(_ fields: RequestFields, in bytes: Span<UInt8>) throws(Problem) -> HeartbeatBody {
-    HeartbeatBody(user: try fields.user("user_id", in: bytes), message: try fields.text("message", in: bytes))
+    HeartbeatBody(user: try fields.user(.user, in: bytes), message: try fields.text(.message, in: bytes))
   }
 
   package static func cancel(_ bytes: Span<UInt8>) throws(Problem) -> CancelBody {
     let fields = try RequestFields(bytes, allowsNothing: true)
-    return CancelBody(user: try fields.user("user_id", in: bytes), reason: try fields.text("reason", in: bytes))
+    return CancelBody(user: try fields.user(.user, in: bytes), reason: try fields.text(.reason, in: bytes))
   }
 
   /// The worker's answer to a cancel: what it says goes into the event `cancelled`, as published.
@@ -74,27 +74,27 @@ extension RequestBodies {
 
   /// The body of `POST /api/v1/tasks/cancel`.
   package static func cancelMany(_ bytes: Span<UInt8>) throws(Problem) -> [TaskIdentifier] {
-    guard let tasks = try RequestFields(bytes).tasks("task_ids", in: bytes) else {
-      throw RequestFields.missing("task_ids", "must be an array of strings")
+    guard let tasks = try RequestFields(bytes).tasks(.tasks, in: bytes) else {
+      throw RequestFields.missing(.tasks, "must be an array of strings")
     }
     return tasks
   }
 
   /// The body of `POST /api/v1/tickets`: whom a publisher wants one for.
   package static func ticket(_ bytes: Span<UInt8>) throws(Problem) -> UserIdentifier? {
-    try RequestFields(bytes, allowsNothing: true).user("user_id", in: bytes)
+    try RequestFields(bytes, allowsNothing: true).user(.user, in: bytes)
   }
 
   package static func execution(_ bytes: Span<UInt8>) throws(Problem) -> ExecutionBody {
     let fields = try RequestFields(bytes)
-    guard let workflow = fields.present("workflow_id", in: bytes) else {
-      throw RequestFields.missing("workflow_id", "must be a string")
+    guard let workflow = fields.present(.workflow) else {
+      throw RequestFields.missing(.workflow, "must be a string")
     }
     guard workflow.kind == .string || workflow.kind == .number else {
-      throw RequestFields.refusal("workflow_id", workflow, "must be a string", in: bytes)
+      throw RequestFields.refusal(.workflow, workflow, "must be a string", in: bytes)
     }
     return ExecutionBody(
-      workflow: JSONText(normalising: workflow.value, of: bytes), input: fields.value("input_data", in: bytes) ?? .null)
+      workflow: JSONText(normalising: workflow, of: bytes), input: fields.value(.input, in: bytes) ?? .null)
   }
 
   /// The body of `POST /api/v1/confirmations`.
@@ -106,30 +106,30 @@ extension RequestBodies {
     _ bytes: Span<UInt8>, timeoutSeconds: Double, defaultProceed: Bool
   ) throws(Problem) -> ConfirmationRequest {
     let fields = try RequestFields(bytes)
-    guard let task = try fields.task("task_id", in: bytes) else {
-      throw RequestFields.missing("task_id", "must be \(TaskIdentifier.rule)")
+    guard let task = try fields.task(.task, in: bytes) else {
+      throw RequestFields.missing(.task, "must be \(TaskIdentifier.rule)")
     }
-    guard let user = try fields.user("user_id", in: bytes) else {
-      throw RequestFields.missing("user_id", "must be \(UserIdentifier.rule)")
+    guard let user = try fields.user(.user, in: bytes) else {
+      throw RequestFields.missing(.user, "must be \(UserIdentifier.rule)")
     }
     var timeout = timeoutSeconds
-    if let member = fields.present("timeout", in: bytes) {
+    if let member = fields.present(.timeout) {
       guard let seconds = JSONDecode.double(member, in: bytes), seconds > 0 else {
-        throw RequestFields.refusal("timeout", member, "must be a number of seconds above 0", in: bytes)
+        throw RequestFields.refusal(.timeout, member, "must be a number of seconds above 0", in: bytes)
       }
       timeout = seconds
     }
     var request = ConfirmationRequest(
-      task: task, user: user, step: fields.value("step", in: bytes) ?? .null, timeout: timeout,
-      defaultProceed: try fields.bool("default_proceed", in: bytes) ?? defaultProceed)
-    guard let member = fields.present("step_result", in: bytes) else { return request }
-    let result = try RequestFields(member, "step_result", in: bytes)
-    if request.step.isNull { request.step = result.value("step", in: bytes) ?? .null }
-    request.message = try result.text("message", in: bytes)
-    request.result = result.value("result", in: bytes)
-    request.status = try result.text("status", in: bytes)
-    request.errorCode = try result.text("error_code", in: bytes)
-    request.errorMessage = try result.text("error_message", in: bytes)
+      task: task, user: user, step: fields.value(.step, in: bytes) ?? .null, timeout: timeout,
+      defaultProceed: try fields.bool(.defaultProceed, in: bytes) ?? defaultProceed)
+    guard let member = fields.present(.stepResult) else { return request }
+    let result = try RequestFields(member, .stepResult, in: bytes)
+    if request.step.isNull { request.step = result.value(.step, in: bytes) ?? .null }
+    request.message = try result.text(.message, in: bytes)
+    request.result = result.value(.result, in: bytes)
+    request.status = try result.text(.status, in: bytes)
+    request.errorCode = try result.text(.errorCode, in: bytes)
+    request.errorMessage = try result.text(.errorMessage, in: bytes)
     return request
   }
 }

@@ -6,7 +6,7 @@ package import Protocol
 /// The bytes are the whole body; a bulk publish passes a line of it.
 package enum RequestBodies {
   /// Names that an event has of its own; a publisher's are dropped.
-  static let eventNames: [StaticString] = ["type", "task_id", "epoch", "offset", "skipped"]
+  static let eventNames: RequestFieldSet = [.type, .task, .epoch, .offset, .skipped]
 
   /// The body of `POST …/{id}/progress`. `progress` may be missing only where `status` is given.
   package static func progress(_ bytes: Span<UInt8>) throws(Problem) -> ProgressReport {
@@ -14,11 +14,11 @@ package enum RequestBodies {
   }
 
   static func progress(
-    _ fields: RequestFields, in bytes: Span<UInt8>, without reserved: [StaticString]
+    _ fields: RequestFields, in bytes: Span<UInt8>, without reserved: RequestFieldSet
   ) throws(Problem) -> ProgressReport {
     let rule = "must be a number from 0 to 100, or -1"
     var report = ProgressReport()
-    report.statusWord = try fields.string("status", in: bytes)
+    report.statusWord = try fields.string(.status, in: bytes)
     if let word = report.statusWord {
       let count = word.unicodeScalars.count
       guard count >= 1, count <= ProgressReport.statusWordCharacterCountMax else {
@@ -27,25 +27,25 @@ package enum RequestBodies {
           "status has \(count) characters, must have 1 to \(ProgressReport.statusWordCharacterCountMax)")
       }
     }
-    if let member = fields.object.member("progress", in: bytes) {
+    if let member = fields.member(.progress) {
       guard let value = JSONDecode.double(member, in: bytes), value == -1 || (value >= 0 && value <= 100) else {
-        throw RequestFields.refusal("progress", member, rule, in: bytes)
+        throw RequestFields.refusal(.progress, member, rule, in: bytes)
       }
-      report.progress = JSONText(normalising: member.value, of: bytes)
+      report.progress = JSONText(normalising: member, of: bytes)
       report.progressValue = value
     } else if report.statusWord == nil {
-      throw RequestFields.missing("progress", rule)
+      throw RequestFields.missing(.progress, rule)
     }
-    report.current = try fields.reported("current", kind: .number, rule: "must be a number or null", in: bytes)
-    report.total = try fields.reported("total", kind: .number, rule: "must be a number or null", in: bytes)
-    report.message = try fields.reported("message", kind: .string, rule: "must be a string or null", in: bytes)
-    report.details = try fields.reported("details", in: bytes)
-    report.result = try fields.reported("result", in: bytes)
+    report.current = try fields.reported(.current, kind: .number, rule: "must be a number or null", in: bytes)
+    report.total = try fields.reported(.total, kind: .number, rule: "must be a number or null", in: bytes)
+    report.message = try fields.reported(.message, kind: .string, rule: "must be a string or null", in: bytes)
+    report.details = try fields.reported(.details, in: bytes)
+    report.result = try fields.reported(.result, in: bytes)
     // What the terminal event says of itself is not said twice.
     var reserved = reserved
     switch report.statusWord.flatMap(TaskStatus.init(word:)) {
-    case .completed: reserved.append("success")
-    case .failed: reserved.append("error")
+    case .completed: reserved = reserved.union([.success])
+    case .failed: reserved = reserved.union([.error])
     case .pending, .running, .cancelled, nil: break
     }
     report.given = fields.given(without: reserved, in: bytes)
@@ -58,13 +58,13 @@ package enum RequestBodies {
   }
 
   static func complete(
-    _ fields: RequestFields, in bytes: Span<UInt8>, without reserved: [StaticString]
+    _ fields: RequestFields, in bytes: Span<UInt8>, without reserved: RequestFieldSet
   ) throws(Problem) -> CompletionReport {
     var report = CompletionReport()
-    report.success = try fields.bool("success", in: bytes) ?? true
-    report.message = try fields.text("message", in: bytes)
-    report.result = fields.value("result", in: bytes)
-    report.given = fields.given(without: reserved + ["success"], in: bytes)
+    report.success = try fields.bool(.success, in: bytes) ?? true
+    report.message = try fields.text(.message, in: bytes)
+    report.result = fields.value(.result, in: bytes)
+    report.given = fields.given(without: reserved.union([.success]), in: bytes)
     return report
   }
 
@@ -74,17 +74,17 @@ package enum RequestBodies {
   }
 
   static func error(
-    _ fields: RequestFields, in bytes: Span<UInt8>, without reserved: [StaticString]
+    _ fields: RequestFields, in bytes: Span<UInt8>, without reserved: RequestFieldSet
   ) throws(Problem) -> FailureReport {
-    guard let member = fields.object.member("error", in: bytes) else {
-      throw RequestFields.missing("error", "must be a string")
+    guard let member = fields.member(.error) else {
+      throw RequestFields.missing(.error, "must be a string")
     }
     guard member.kind == .string else {
-      throw RequestFields.refusal("error", member, "must be a string", in: bytes)
+      throw RequestFields.refusal(.error, member, "must be a string", in: bytes)
     }
-    var report = FailureReport(error: JSONText(normalising: member.value, of: bytes))
-    report.errorCode = try fields.text("error_code", in: bytes)
-    report.details = fields.value("details", in: bytes)
+    var report = FailureReport(error: JSONText(normalising: member, of: bytes))
+    report.errorCode = try fields.text(.errorCode, in: bytes)
+    report.details = fields.value(.details, in: bytes)
     report.given = fields.given(without: reserved, in: bytes)
     return report
   }
@@ -96,28 +96,28 @@ package enum RequestBodies {
     _ bytes: Span<UInt8>, fresh: TaskIdentifier
   ) throws(Problem) -> TaskRegistration {
     let fields = try RequestFields(bytes, allowsNothing: true)
-    return try registration(fields, of: try fields.task("task_id", in: bytes) ?? fresh, in: bytes)
+    return try registration(fields, of: try fields.task(.task, in: bytes) ?? fresh, in: bytes)
   }
 
   static func registration(
     _ fields: RequestFields, of task: TaskIdentifier, in bytes: Span<UInt8>
   ) throws(Problem) -> TaskRegistration {
     var registration = TaskRegistration(identifier: task)
-    registration.owner = try fields.user("owner", in: bytes)
-    registration.viewers = try fields.users("viewers", in: bytes) ?? []
-    registration.kind = try fields.string("kind", in: bytes)
-    registration.title = try fields.string("title", in: bytes)
-    registration.total = try fields.number("total", in: bytes)
-    registration.parent = try fields.task("parent_id", in: bytes)
-    registration.weight = try fields.number("weight", in: bytes)
-    registration.dependsOn = try fields.tasks("depends_on", in: bytes) ?? []
-    if let member = fields.present("lease_seconds", in: bytes) {
+    registration.owner = try fields.user(.owner, in: bytes)
+    registration.viewers = try fields.users(.viewers, in: bytes) ?? []
+    registration.kind = try fields.string(.kind, in: bytes)
+    registration.title = try fields.string(.title, in: bytes)
+    registration.total = try fields.number(.total, in: bytes)
+    registration.parent = try fields.task(.parent, in: bytes)
+    registration.weight = try fields.number(.weight, in: bytes)
+    registration.dependsOn = try fields.tasks(.dependsOn, in: bytes) ?? []
+    if let member = fields.present(.leaseSeconds) {
       guard let seconds = JSONDecode.double(member, in: bytes), seconds > 0 else {
-        throw RequestFields.refusal("lease_seconds", member, "must be a number above 0", in: bytes)
+        throw RequestFields.refusal(.leaseSeconds, member, "must be a number above 0", in: bytes)
       }
       registration.leaseSeconds = seconds
     }
-    registration.metadata = fields.value("metadata", in: bytes)
+    registration.metadata = fields.value(.metadata, in: bytes)
     return registration
   }
 

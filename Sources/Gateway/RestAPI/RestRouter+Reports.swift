@@ -37,10 +37,7 @@ extension RestRouter {
   }
 
   private static func task(_ path: Span<UInt8>, _ name: Range<Int>) -> TaskIdentifier? {
-    guard name.count <= TaskIdentifier.characterCountMax, let text = String(validating: path.extracting(name)) else {
-      return nil
-    }
-    return TaskIdentifier(validating: text)
+    TaskIdentifier(validating: path.extracting(name))
   }
 
   /// Whether the path is `/echo`, which takes larger bodies than others; for an encoded one the segments are asked.

@@ -80,7 +80,7 @@ extension Shard {
     }
     guard try parseHead(exchange) else { return false }
     let headByteCount = exchange.head.byteCount
-    exchange.headBytes = Array(exchange.inbound[exchange.consumed..<(exchange.consumed + headByteCount)])
+    keepHead(exchange, byteCount: headByteCount)
     exchange.consumed += headByteCount
     exchange.parser.reset()
     exchange.requestNumber &+= 1
@@ -110,6 +110,13 @@ extension Shard {
   private func isEchoRequest(_ exchange: HTTPExchange) -> Bool {
     let headBytes = exchange.headBytes
     return RestRouter.isEcho(headBytes.span.extracting(exchange.head.path))
+  }
+
+  /// The local copy of the array is only a reference.
+  private func keepHead(_ exchange: HTTPExchange, byteCount: Int) {
+    let inbound = exchange.inbound
+    exchange.headBytes.removeAll(keepingCapacity: true)
+    exchange.headBytes.append(inbound.span.extracting(exchange.consumed..<(exchange.consumed + byteCount)))
   }
 
   private func parseHead(_ exchange: HTTPExchange) throws(HTTPError) -> Bool {
@@ -180,7 +187,8 @@ extension Shard {
       status: status, contentType: contentType, extraFields: extraFields, bodyByteCount: body.count,
       keepsAlive: exchange.keepsAlive, date: dateCache.text(unixSeconds: Int(nowWall)), into: &response)
     if !exchange.isHead, status != 304 { response.append(contentsOf: body) }
-    answered(slot, exchange, status, .raw(response))
+    send(slot, .raw(response))
+    answered(slot, exchange, status)
   }
 
   /// The receipt of a publish: what workers are answered all the time, written once, into the frame itself.
@@ -193,17 +201,35 @@ extension Shard {
       return json(slot, status, body)
     }
     let bodyByteCount = ResponseBodies.byteCount(of: receipt, isTerminal: isTerminal)
-    var response = FrameBuffer(
-      byteCountMax: head.count + FrameBuffer.decimalByteCount(bodyByteCount) + 4 + bodyByteCount)
+    let byteCount = head.count + FrameBuffer.decimalByteCount(bodyByteCount) + 4 + bodyByteCount
+    // Answers to requests that stand behind each other leave together; this one would leave alone.
+    if exchange.inbound.count == exchange.consumed, mayAnswerDirectly(slot) {
+      var answers = DirectAnswers()
+      // SAFETY: the room is the shard's send buffer, which outlives this call and is larger than any receipt.
+      var response = unsafe FrameBuffer(lent: roomForAnswer(answers))
+      Self.write(receipt, isTerminal: isTerminal, behind: head, bodyByteCount: bodyByteCount, to: &response)
+      answers.add(byteCount: response.byteCount)
+      sendDirect(slot, &answers)
+    } else {
+      var response = FrameBuffer(byteCountMax: byteCount)
+      Self.write(receipt, isTerminal: isTerminal, behind: head, bodyByteCount: bodyByteCount, to: &response)
+      send(slot, SharedFrame(response))
+    }
+    answered(slot, exchange, status)
+  }
+
+  private static func write(
+    _ receipt: PublishReceipt, isTerminal: Bool, behind head: [UInt8], bodyByteCount: Int,
+    to response: inout FrameBuffer
+  ) {
     response.append(head)
     response.append(decimal: bodyByteCount)
     response.append("\r\n\r\n")
     ResponseBodies.append(receipt, isTerminal: isTerminal, to: &response)
-    answered(slot, exchange, status, SharedFrame(response))
   }
 
-  private func answered(_ slot: Int32, _ exchange: HTTPExchange, _ status: Int, _ response: SharedFrame) {
-    send(slot, response)
+  /// The present request's answer is on its way: the next one may take its turn.
+  private func answered(_ slot: Int32, _ exchange: HTTPExchange, _ status: Int) {
     metrics.add(.httpRequests(StatusLabel(status: status)))
     if let operation = exchange.operation {
       metrics.add(.publishRequests(operation, OutcomeLabel(status: status)))
@@ -309,10 +335,13 @@ extension Shard {
     let headBytes = exchange.headBytes
     let bytes = headBytes.span
     guard let field = exchange.head.first("content-type", in: bytes) else { return nil }
+    let isBulk = if case .publish = call { true } else { false }
+    // As nearly everybody writes it.
+    if HTTPGrammar.equals(isBulk ? "application/x-ndjson" : "application/json", bytes, field) { return nil }
     var end = field.lowerBound
     while end < field.upperBound, bytes[end] != UInt8(ascii: ";"), bytes[end] != UInt8(ascii: " ") { end += 1 }
     let mediaType = field.lowerBound..<end
-    if case .publish = call {
+    if isBulk {
       if HTTPGrammar.equals(ignoringCase: "application/x-ndjson", bytes, mediaType) { return nil }
       return Problem(.unsupportedMediaType, "the Content-Type must be application/x-ndjson")
     }

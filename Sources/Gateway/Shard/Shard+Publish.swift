@@ -9,7 +9,7 @@ extension Shard {
   /// Requests are read in phases 2 and 5, between the shard's mails to itself and never within one: where none waits,
   /// carrying the command out here and now is what mailing it would come to.
   func isNextToReach(_ task: TaskIdentifier) -> Bool {
-    localMail.isEmpty && shared.home(of: task) == index
+    localMail.isEmpty && (shared.shardCount == 1 || shared.home(of: task) == index)
   }
 
   /// `POST …/{id}/progress` at the task's home.
@@ -26,7 +26,6 @@ extension Shard {
   /// Takes a report in, with all that follows from it.
   private func progress(_ task: TaskIdentifier, _ report: ProgressReport) throws(Problem) -> PublishReceipt {
     var random = EnvironmentRandom(environment: environment)
-    // A report that is refused may have made room for its task first: that is carried too.
     defer { carryTaskEffects() }
     return try taskDesk.progress(task, report, at: moment, random: &random, into: &taskEffects)
   }
@@ -41,9 +40,10 @@ extension Shard {
     var bulk = BulkPublish(principal: principal, shardCount: shared.shardCount, actsAtOnce: localMail.isEmpty)
     let body = exchange.body
     let bytes = body.span
+    var fields = RequestFields()
     for line in RequestBodies.lines(of: bytes) {
       do throws(Problem) {
-        let operation = try RequestBodies.operation(bytes.extracting(line.range))
+        let operation = try RequestBodies.operation(bytes.extracting(line.range), reusing: &fields)
         try publish(operation, line: line.number, &bulk)
       } catch {
         bulk.rejected.append((line.number, error))
@@ -69,7 +69,7 @@ extension Shard {
       }
       return
     }
-    let home = shared.home(of: task)
+    let home = shared.shardCount == 1 ? index : shared.home(of: task)
     bulk.lastHome = home
     guard bulk.actsAtOnce, home == index else {
       if let command = operation.command(bulk.principal) {

@@ -11,7 +11,9 @@ package enum JSONDecode {
   /// The same for a value's range, quotes included.
   package static func string(_ range: Range<Int>, in bytes: Span<UInt8>) -> String? {
     guard range.count >= 2, bytes[range.lowerBound] == UInt8(ascii: "\"") else { return nil }
-    return string(contents: (range.lowerBound + 1)..<(range.upperBound - 1), hasEscapes: true, in: bytes)
+    let contents = (range.lowerBound + 1)..<(range.upperBound - 1)
+    let hasEscapes = bytes.firstIndex(of: UInt8(ascii: "\\"), in: contents) < contents.upperBound
+    return string(contents: contents, hasEscapes: hasEscapes, in: bytes)
   }
 
   /// A member's name, unescaped; nil where it has a lone surrogate.
@@ -21,6 +23,14 @@ package enum JSONDecode {
 
   /// A number as a double; nil for other kinds and for numbers beyond its range, such as `1e400`.
   package static func double(_ range: Range<Int>, in bytes: Span<UInt8>) -> Double? {
+    if let (mantissa, fractionDigitCount, isNegative) = shortDecimal(range, in: bytes) {
+      // Both are exact doubles (below 2^53, and a power of ten below 10^22), so that the one rounding of the division
+      // gives the nearest double (Clinger 1990, "How to read floating point numbers accurately", §4).
+      var divisor = 1.0
+      for _ in 0..<fractionDigitCount { divisor *= 10 }
+      let value = Double(mantissa) / divisor
+      return isNegative ? -value : value
+    }
     guard let text = number(range, in: bytes), let value = Double(text), value.isFinite else { return nil }
     return value
   }
@@ -31,6 +41,7 @@ package enum JSONDecode {
 
   /// A number that is whole, however it is written (`5`, `5.0`, `5e0`), and fits an `Int`.
   package static func int(_ range: Range<Int>, in bytes: Span<UInt8>) -> Int? {
+    if case let (mantissa, 0, isNegative)? = shortDecimal(range, in: bytes) { return isNegative ? -mantissa : mantissa }
     guard let text = number(range, in: bytes) else { return nil }
     if let value = Int(text) { return value }
     guard let value = Double(text) else { return nil }
@@ -59,7 +70,12 @@ package enum JSONDecode {
 
   /// - Parameter contents: what stands between the quotes.
   static func string(contents: Range<Int>, hasEscapes: Bool, in bytes: Span<UInt8>) -> String? {
-    guard hasEscapes else { return String(validating: bytes.extracting(contents)) }
+    guard hasEscapes else { return String(decoding: bytes.extracting(contents)) }
+    return Self.bytes(contents: contents, in: bytes).map { String(decoding: $0.span) }
+  }
+
+  /// The unescaped bytes of what stands between a string's quotes; nil where it has a lone surrogate.
+  static func bytes(contents: Range<Int>, in bytes: Span<UInt8>) -> [UInt8]? {
     var decoded: [UInt8] = []
     decoded.reserveCapacity(contents.count)
     var index = contents.lowerBound
@@ -74,14 +90,39 @@ package enum JSONDecode {
       }
       decoded.append(contentsOf: UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
     }
-    return String(validating: decoded.span)
+    return decoded
+  }
+
+  /// A number without an exponent and of at most 15 digits, which are fewer than 2^53 stands for; nil for all others.
+  private static func shortDecimal(
+    _ range: Range<Int>, in bytes: Span<UInt8>
+  ) -> (mantissa: Int, fractionDigitCount: Int, isNegative: Bool)? {
+    // A sign and a point beside the digits.
+    guard !range.isEmpty, range.count <= 17 else { return nil }
+    let isNegative = bytes[range.lowerBound] == UInt8(ascii: "-")
+    var mantissa = 0
+    var digitCount = 0
+    var pointIndex: Int?
+    for index in (isNegative ? range.lowerBound + 1 : range.lowerBound)..<range.upperBound {
+      let byte = bytes[index]
+      if JSONScanner.isDigit(byte) {
+        mantissa = mantissa &* 10 &+ Int(byte &- UInt8(ascii: "0"))
+        digitCount += 1
+      } else if byte == UInt8(ascii: "."), pointIndex == nil {
+        pointIndex = index
+      } else {
+        return nil
+      }
+    }
+    guard digitCount >= 1, digitCount <= 15 else { return nil }
+    return (mantissa, pointIndex.map { range.upperBound - $0 - 1 } ?? 0, isNegative)
   }
 
   private static func number(_ range: Range<Int>, in bytes: Span<UInt8>) -> String? {
     guard let first = range.first else { return nil }
     switch bytes[first] {
     case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
-      return String(validating: bytes.extracting(range))
+      return String(decoding: bytes.extracting(range))
     default: return nil
     }
   }

@@ -1,16 +1,19 @@
 extension JSONScanner {
-  /// Scans the string whose opening quote stands at `position` and leaves `position` behind the closing one.
+  /// Scans the string whose opening quote stands at the cursor and leaves the cursor behind the closing one.
   ///
   /// - Returns: whether a backslash stands in it.
-  static func scanString(
-    _ bytes: Span<UInt8>, _ position: inout Int, end: Int
-  ) throws(JSONError) -> Bool {
+  static func scanString(_ bytes: Span<UInt8>, _ cursor: inout Cursor) throws(JSONError) -> Bool {
+    let end = cursor.end
     var hasEscapes = false
-    var index = position + 1
-    while index < end {
-      let byte = bytes[index]
+    var index = cursor.position &+ 1
+    while true {
+      index = skipPlain(bytes, from: index, end: end)
+      guard index < end else { throw .unexpectedEnd(position: end) }
+      // SAFETY: index < end <= the bytes' count, which the cursor's maker checked.
+      let byte = unsafe bytes[unchecked: index]
       if byte == UInt8(ascii: "\"") {
-        position = index + 1
+        cursor.position = index &+ 1
+        if hasEscapes { cursor.isNormal = false }
         return hasEscapes
       } else if byte == UInt8(ascii: "\\") {
         hasEscapes = true
@@ -18,12 +21,44 @@ extension JSONScanner {
       } else if byte < 0x20 {
         throw .controlCharacter(byte, position: index)
       } else if byte < 0x80 {
-        index += 1
+        // Too near the end for a word.
+        index &+= 1
       } else {
         index = try scanSequence(bytes, at: index, end: end)
       }
     }
-    throw .unexpectedEnd(position: end)
+  }
+
+  /// The same as `scanString`, which it asks unless the string ends within the first word: most names do, and so do many
+  /// values. For the places that scan most of the strings.
+  @inline(__always)
+  static func scanShortString(_ bytes: Span<UInt8>, _ cursor: inout Cursor) throws(JSONError) -> Bool {
+    let start = cursor.position &+ 1
+    if start &+ 8 <= cursor.end {
+      // SAFETY: start + 8 <= end <= the bytes' count, which the cursor's maker checked.
+      let word = unsafe bytes.word(at: start)
+      let mask = ByteSearch.maskOfStringSpecials(in: word)
+      let shift = UInt64(truncatingIfNeeded: mask.trailingZeroBitCount & 0x38)
+      if mask != 0, UInt8(truncatingIfNeeded: word &>> shift) == UInt8(ascii: "\"") {
+        cursor.position = start &+ ByteSearch.offset(ofFirst: mask) &+ 1
+        return false
+      }
+    }
+    return try scanString(bytes, &cursor)
+  }
+
+  /// Past bytes that are simply themselves, a word at a time: to the first of a string that is not, or to the last
+  /// seven before `end`.
+  @inline(__always)
+  static func skipPlain(_ bytes: Span<UInt8>, from start: Int, end: Int) -> Int {
+    var index = start
+    while index &+ 8 <= end {
+      // SAFETY: index + 8 <= end <= the bytes' count.
+      let mask = ByteSearch.maskOfStringSpecials(in: unsafe bytes.word(at: index))
+      if mask != 0 { return index &+ ByteSearch.offset(ofFirst: mask) }
+      index &+= 8
+    }
+    return index
   }
 
   /// - Returns: the index behind the escape whose backslash stands at `start`.

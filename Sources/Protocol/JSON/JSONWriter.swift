@@ -79,7 +79,7 @@ package struct JSONWriter {
 
   package mutating func value(raw: JSONText) {
     separate()
-    bytes.append(contentsOf: raw.bytes)
+    bytes.append(raw)
     needsComma = true
   }
 

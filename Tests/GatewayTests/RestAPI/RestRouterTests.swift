@@ -1,4 +1,5 @@
 import GatewayDomain
+import Protocol
 import Testing
 
 @testable import Gateway
@@ -48,5 +49,74 @@ struct RestRouterTests {
   ])
   func `a name that breaks its rule is a bad request`(_ segments: [String]) {
     #expect(route(.get, segments) == "bad_request")
+  }
+
+  // MARK: Reports, told by their bytes
+
+  private func report(_ path: String) -> String? {
+    let bytes = Array(path.utf8)
+    return RestRouter.report(bytes.span).map { "\($0)" }
+  }
+
+  @Test(arguments: ["progress", "complete", "error", "heartbeat"])
+  func `a report is recognised by its path's bytes`(_ word: String) {
+    for name in ["t", "a-b_c.d:e", String(repeating: "x", count: 128)] {
+      let expected = route(.post, ["api", "v1", "tasks", name, word])
+      #expect(report("/api/v1/tasks/\(name)/\(word)") == expected)
+    }
+  }
+
+  @Test func `a bulk publish is recognised by its path's bytes`() {
+    #expect(report("/api/v1/publish") == "publish")
+  }
+
+  @Test(arguments: [
+    "", "/", "/api/v1/tasks", "/api/v1/tasks/", "/api/v1/tasks/t", "/api/v1/tasks//progress", "/api/v1/tasks/t/",
+    "/api/v1/tasks/t/progress/", "/api/v1/tasks/t/progres", "/api/v1/tasks/t%31/progress", "/api/v1/tasks/t/%70rogress",
+    "/api/v1/tasks/a b/progress", "/api/v1/tasks/é/progress", "/api/v1/publish/", "/api/v1/publis", "/api/v2/publish",
+    "//api/v1/publish", "/api/v1/tasks/\(String(repeating: "x", count: 129))/progress",
+  ])
+  func `other paths are left to the segments`(_ path: String) {
+    #expect(report(path) == nil)
+  }
+
+  @Test(arguments: [1, 2, 3] as [UInt64])
+  func `the bytes and the segments never differ`(_ seed: UInt64) {
+    var random = SeededGenerator(seed: seed)
+    let pieces = [
+      "api", "v1", "tasks", "publish", "progress", "complete", "error", "heartbeat", "t", "t-1", "%74", "%2F", "é", "",
+      "..",
+      "cancel", "echo", "e%63ho",
+    ]
+    var recognisedCount = 0
+    for round in 0..<20_000 {
+      var segments = ["api", "v1", "tasks", "t\(round % 7)", pieces.randomElement(using: &random) ?? ""]
+      for _ in 0..<Int.random(in: 0...2, using: &random) {
+        let piece = pieces.randomElement(using: &random) ?? ""
+        let place = Int.random(in: 0..<segments.count, using: &random)
+        switch Int.random(in: 0..<3, using: &random) {
+        case 0: segments[place] = piece
+        case 1: segments.insert(piece, at: place)
+        default: segments.removeSubrange(place...)
+        }
+        if segments.isEmpty { segments = [piece] }
+      }
+      let path = "/" + segments.joined(separator: "/")
+      let bytes = Array(path.utf8)
+      let decoded = splitPath(bytes.span)
+      let isEcho = RestRouter.isEcho(bytes.span)
+      #expect(isEcho == (decoded == ["echo"]), "seed \(seed): \(path)")
+      guard let recognised = report(path) else { continue }
+      recognisedCount += 1
+      #expect(recognised == decoded.map { route(.post, $0) }, "seed \(seed): \(path)")
+    }
+    #expect(recognisedCount > 500)
+  }
+
+  @Test(arguments: ["/echo", "/%65cho", "/e%63h%6F"]) func `the echo is the echo however it is written`(_ path: String)
+  {
+    let bytes = Array(path.utf8)
+    let isEcho = RestRouter.isEcho(bytes.span)
+    #expect(isEcho)
   }
 }

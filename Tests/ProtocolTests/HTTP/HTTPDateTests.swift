@@ -32,6 +32,19 @@ struct HTTPDateTests {
     #expect(HTTPDate.text(unixSeconds: .max) == "Fri, 31 Dec 9999 23:59:59 GMT")
   }
 
+  @Test(arguments: [200, 202]) func `a head made once a second is the one that is written each time`(_ status: Int) {
+    var cache = HTTPDateCache()
+    for unixSeconds in [784_111_777, 784_111_777, 784_111_778, 0] {
+      var written: [UInt8] = []
+      ResponseHead.append(
+        status: status, contentType: "application/json", bodyByteCount: 57, keepsAlive: true,
+        date: Array(HTTPDate.text(unixSeconds: unixSeconds).utf8), into: &written)
+      let made = cache.headOfJSON(status: status, unixSeconds: unixSeconds)
+      #expect(made.map { $0 + Array("57\r\n\r\n".utf8) } == written)
+    }
+    for other in [201, 204, 304, 400, 503] { #expect(cache.headOfJSON(status: other, unixSeconds: 0) == nil) }
+  }
+
   @Test func `the cache follows the clock, forwards and backwards`() {
     var cache = HTTPDateCache()
     for unixSeconds in [784_111_777, 784_111_777, 784_111_778, 0, -5, 784_111_777] {

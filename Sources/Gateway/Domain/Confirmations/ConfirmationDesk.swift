@@ -202,9 +202,9 @@ package struct ConfirmationDesk: Sendable {
 extension ConfirmationRequest {
   /// Bytes of the question's JSON.
   var byteCount: Int {
-    var count = step.bytes.count + (message?.bytes.count ?? 0) + (result?.bytes.count ?? 0)
-    count += (status?.bytes.count ?? 0) + (errorCode?.bytes.count ?? 0)
-    return count + (errorMessage?.bytes.count ?? 0)
+    var count = step.byteCount + (message?.byteCount ?? 0) + (result?.byteCount ?? 0)
+    count += (status?.byteCount ?? 0) + (errorCode?.byteCount ?? 0)
+    return count + (errorMessage?.byteCount ?? 0)
   }
 
   /// Drops what only the question needed.
@@ -220,5 +220,5 @@ extension ConfirmationRequest {
 
 extension Confirmation {
   /// Bytes of JSON that it keeps once resolved.
-  var resolvedByteCount: Int { feedback?.bytes.count ?? 0 }
+  var resolvedByteCount: Int { feedback?.byteCount ?? 0 }
 }

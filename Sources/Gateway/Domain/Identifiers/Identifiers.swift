@@ -1,3 +1,5 @@
+import Protocol
+
 /// A task's name: 1–128 characters of `A-Z a-z 0-9 . _ : -` (contract §1).
 ///
 /// An execution is the same object under the same name.
@@ -7,19 +9,32 @@ package struct TaskIdentifier: Hashable, Sendable {
 
   /// Nil where the text breaks the rule above.
   package init?(validating text: String) {
-    let count = text.utf8.count
-    guard count >= 1, count <= Self.characterCountMax else { return nil }
-    for byte in text.utf8 {
-      switch byte {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: ":"),
-        UInt8(ascii: "-"):
-        continue
-      default: return nil
-      }
-    }
+    let view = text.utf8
+    guard Self.keepsRule(view.span) else { return nil }
     self.text = text
   }
+
+  /// The same for bytes, which are copied: nothing is made of those that break the rule.
+  package init?(validating bytes: Span<UInt8>) {
+    guard Self.keepsRule(bytes) else { return nil }
+    text = String(decoding: bytes)
+  }
+
+  private static func keepsRule(_ bytes: Span<UInt8>) -> Bool {
+    guard bytes.count >= 1, bytes.count <= characterCountMax else { return false }
+    for index in bytes.indices {
+      let byte = bytes[index]
+      // Bit n of the words is character n or 64 + n; a shift by more than 63 gives 0.
+      let isAllowed = byte < 64 ? (allowedBelow64 >> UInt64(byte)) & 1 : (allowedFrom64 >> UInt64(byte - 64)) & 1
+      guard isAllowed == 1 else { return false }
+    }
+    return true
+  }
+
+  /// `-`, `.`, the digits and `:`.
+  private static let allowedBelow64: UInt64 = 0x07FF_6000_0000_0000
+  /// The letters of both cases and `_`.
+  private static let allowedFrom64: UInt64 = 0x07FF_FFFE_87FF_FFFE
 
   /// The caller vouches for the rule.
   init(trusted text: String) {

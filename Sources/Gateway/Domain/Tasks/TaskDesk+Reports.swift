@@ -59,7 +59,7 @@ extension TaskDesk {
     _ identifier: TaskIdentifier, _ report: CompletionReport, at moment: Moment,
     random: inout some RandomNumberGenerator, into effects: inout [TaskEffect]
   ) throws(Problem) -> PublishReceipt {
-    let byteCount = (report.message?.bytes.count ?? 0) * 2 + (report.result?.bytes.count ?? 0)
+    let byteCount = (report.message?.byteCount ?? 0) * 2 + (report.result?.byteCount ?? 0)
     let record = try publishable(identifier, byteCount: byteCount, at: moment, random: &random, into: &effects)
     if let message = report.message { record.snapshot.message = message }
     if let result = report.result { record.snapshot.result = result }
@@ -76,7 +76,7 @@ extension TaskDesk {
     random: inout some RandomNumberGenerator, into effects: inout [TaskEffect]
   ) throws(Problem) -> PublishReceipt {
     let byteCount =
-      report.error.bytes.count + (report.errorCode?.bytes.count ?? 0) + (report.details?.bytes.count ?? 0)
+      report.error.byteCount + (report.errorCode?.byteCount ?? 0) + (report.details?.byteCount ?? 0)
     let record = try publishable(identifier, byteCount: byteCount, at: moment, random: &random, into: &effects)
     record.snapshot.error = report.error
     record.snapshot.errorCode = report.errorCode
@@ -232,11 +232,11 @@ extension ProgressReport {
 
   /// At least what it adds to a snapshot.
   var byteCount: Int {
-    var count = (progress?.bytes.count ?? 0) + (statusWord?.utf8.count ?? 0)
-    count += (current.value?.bytes.count ?? 0) + (total.value?.bytes.count ?? 0)
-    count += (details.value?.bytes.count ?? 0) + (result.value?.bytes.count ?? 0)
+    var count = (progress?.byteCount ?? 0) + (statusWord?.utf8.count ?? 0)
+    count += (current.value?.byteCount ?? 0) + (total.value?.byteCount ?? 0)
+    count += (details.value?.byteCount ?? 0) + (result.value?.byteCount ?? 0)
     // Twice: a terminal word makes the message the error too.
-    return count + (message.value?.bytes.count ?? 0) * 2
+    return count + (message.value?.byteCount ?? 0) * 2
   }
 }
 
@@ -264,6 +264,6 @@ extension [UInt8] {
     append(UInt8(ascii: "\""))
     append(name)
     append(contentsOf: "\":".utf8)
-    append(contentsOf: value.bytes)
+    append(value)
   }
 }

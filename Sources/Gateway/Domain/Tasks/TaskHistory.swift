@@ -69,8 +69,8 @@ extension TaskEvent {
   /// Roughly the memory it holds.
   var byteCount: Int {
     var count = Self.byteCountFixed + given.count
-    count += (message?.bytes.count ?? 0) + (details?.bytes.count ?? 0) + (result?.bytes.count ?? 0)
-    count += (error?.bytes.count ?? 0) + (current?.bytes.count ?? 0) + (total?.bytes.count ?? 0)
-    return count + (errorCode?.bytes.count ?? 0)
+    count += (message?.byteCount ?? 0) + (details?.byteCount ?? 0) + (result?.byteCount ?? 0)
+    count += (error?.byteCount ?? 0) + (current?.byteCount ?? 0) + (total?.byteCount ?? 0)
+    return count + (errorCode?.byteCount ?? 0)
   }
 }

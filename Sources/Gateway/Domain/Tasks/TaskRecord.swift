@@ -26,10 +26,10 @@ package final class TaskRecord {
 extension TaskSnapshot {
   /// Bytes of the JSON and text that peers chose.
   var byteCount: Int {
-    var count = progress.bytes.count + (statusText?.utf8.count ?? 0)
-    count += (current?.bytes.count ?? 0) + (total?.bytes.count ?? 0) + (message?.bytes.count ?? 0)
-    count += (details?.bytes.count ?? 0) + (result?.bytes.count ?? 0) + (error?.bytes.count ?? 0)
-    count += (errorCode?.bytes.count ?? 0) + (metadata?.bytes.count ?? 0) + (weight?.bytes.count ?? 0)
+    var count = progress.byteCount + (statusText?.utf8.count ?? 0)
+    count += (current?.byteCount ?? 0) + (total?.byteCount ?? 0) + (message?.byteCount ?? 0)
+    count += (details?.byteCount ?? 0) + (result?.byteCount ?? 0) + (error?.byteCount ?? 0)
+    count += (errorCode?.byteCount ?? 0) + (metadata?.byteCount ?? 0) + (weight?.byteCount ?? 0)
     count += (title?.utf8.count ?? 0) + (kind?.utf8.count ?? 0)
     // The names are bounded; counting them as full spares a walk per report.
     return count + (viewers.count + dependsOn.count) * TaskIdentifier.characterCountMax

@@ -34,7 +34,7 @@ extension TaskRegistration {
 
   /// At least what it adds to a snapshot.
   var byteCount: Int {
-    var count = (total?.bytes.count ?? 0) + (weight?.bytes.count ?? 0) + (metadata?.bytes.count ?? 0)
+    var count = (total?.byteCount ?? 0) + (weight?.byteCount ?? 0) + (metadata?.byteCount ?? 0)
     count += (kind?.utf8.count ?? 0) + (title?.utf8.count ?? 0)
     return count + (viewers.count + dependsOn.count) * TaskIdentifier.characterCountMax
   }

@@ -1,0 +1,181 @@
+import GatewayDomain
+import Protocol
+import Testing
+
+@testable import Gateway
+
+/// A report goes one of two ways: carried out while its request is read, where its home is the shard that reads it, or
+/// by mail. Nobody can tell which.
+@Suite("Shard: the two ways of a publish")
+struct PublishPathTests {
+  private static let bodies = [
+    #"{"progress":40}"#, #"{"progress":40.5,"message":"\\u4e2d","current":3,"total":null}"#, #"{"progress":101}"#, "{",
+    #"{"status":"training","details":{"a":[1,2]}}"#, #"{"status":"completed","result":1}"#, #"{"progress":-1}"#,
+    #"{"status":"failed","message":"no"}"#, #"{"progress":7,"type":"x","epoch":1,"unknown":[true]}"#, "[]", "",
+  ]
+
+  /// A request to one of a few tasks.
+  private static func request(using random: inout SeededGenerator, number: Int) -> String {
+    let task = "t\(Int.random(in: 0..<4, using: &random))-\(number / 40)"
+    let body = bodies.randomElement(using: &random) ?? ""
+    switch Int.random(in: 0..<12, using: &random) {
+    case 0: return SimulatedClient.request("POST", "/api/v1/tasks/\(task)/complete", body: #"{"success":true}"#)
+    case 1: return SimulatedClient.request("POST", "/api/v1/tasks/\(task)/error", body: #"{"error":"x"}"#)
+    case 2: return SimulatedClient.request("POST", "/api/v1/tasks/\(task)/heartbeat", body: "{}")
+    case 3: return SimulatedClient.request("POST", "/api/v1/tasks/\(task)/cancel", body: "{}")
+    case 4: return SimulatedClient.request("POST", "/api/v1/tasks/\(task)/cancel/ack", body: "{}")
+    case 5: return SimulatedClient.request("GET", "/api/v1/tasks/\(task)/events")
+    case 6: return SimulatedClient.request("POST", "/api/v1/tasks", body: #"{"task_id":"\#(task)","kind":"k"}"#)
+    case 7...8: return bulk(using: &random, number: number)
+    default: return SimulatedClient.request("POST", "/api/v1/tasks/\(task)/progress", body: body)
+    }
+  }
+
+  private static func bulk(using random: inout SeededGenerator, number: Int) -> String {
+    var lines = ""
+    for _ in 0..<Int.random(in: 0...12, using: &random) {
+      let task = "t\(Int.random(in: 0..<4, using: &random))-\(number / 40)"
+      switch Int.random(in: 0..<9, using: &random) {
+      case 0: lines += #"{"op":"complete","task_id":"\#(task)"}"#
+      case 1: lines += #"{"op":"heartbeat","task_id":"\#(task)"}"#
+      case 2: lines += #"{"op":"register","task_id":"\#(task)","title":"x"}"#
+      case 3: lines += #"{"op":"broadcast","n":\#(number)}"#
+      case 4: lines += #"{"op":"progress","task_id":"\#(task)"}"#
+      case 5: lines += "nonsense"
+      case 6: lines += #"{"op":"error","task_id":"\#(task)","error":"e"}"#
+      default: lines += #"{"op":"progress","task_id":"\#(task)","progress":\#(number % 100)}"#
+      }
+      lines += "\n"
+    }
+    return SimulatedClient.request("POST", "/api/v1/publish", body: lines, contentType: "application/x-ndjson")
+  }
+
+  /// What a run has answered and delivered, without what is random or of the clock.
+  private struct Transcript: Equatable {
+    var answers: [String] = []
+    var messages: [String] = []
+  }
+
+  private static func plain(_ text: String) -> String {
+    let random = /"(epoch|created_at|started_at|updated_at|finished_at|timestamp)":("[^"]*"|[0-9.]+)/
+    return text.replacing(random) { "\"\($0.1)\":_" }.replacing(/since [0-9.]+/, with: "since _")
+  }
+
+  /// - Parameter byMail: every task's home is the other shard.
+  private func run(_ seed: UInt64, byMail: Bool) -> Transcript {
+    let gateway = SimulatedGateway(shardCount: byMail ? 2 : 1, seed: seed)
+    var random = SeededGenerator(seed: seed)
+    var transcript = Transcript()
+    let watcher = gateway.connect()
+    watcher.upgrade("/ws")
+    gateway.settle()
+    #expect(watcher.answer()?.status == 101)
+    let clients = byMail ? [gateway.connect(to: 0), gateway.connect(to: 1)] : [gateway.connect()]
+    var watched: Set<String> = []
+    for number in 0..<200 {
+      let round = number / 40
+      for place in 0..<3 where watched.insert("t\(place)-\(round)").inserted {
+        watcher.sendText(#"{"action":"subscribe","task_id":"t\#(place)-\#(round)","wait":true}"#)
+        gateway.settle()
+      }
+      let request = Self.request(using: &random, number: number)
+      let client = byMail ? clients[gateway.shared.home(ofFirstTaskIn: request) == 0 ? 1 : 0] : clients[0]
+      client.send(request)
+      gateway.settle()
+      transcript.answers += client.answers().map { "\($0.status) \(Self.plain($0.text))" }
+      transcript.messages += watcher.messages().map { Self.plain($0.description) }
+    }
+    gateway.expectNothingLeft()
+    return transcript
+  }
+
+  @Test(arguments: 1...6 as ClosedRange<UInt64>)
+  func `answers and deliveries are the same`(_ seed: UInt64) {
+    let here = run(seed, byMail: false)
+    let byMail = run(seed, byMail: true)
+    #expect(here.answers == byMail.answers, "seed \(seed)")
+    #expect(here.answers.count == 200)
+    // Tasks of one bulk publish may live on two shards, whose events have no order among each other.
+    #expect(here.messages.sorted() == byMail.messages.sorted(), "seed \(seed)")
+    #expect(here.messages.count > 50)
+  }
+
+  @Test(arguments: [1, 63, 64, 65, 129, 300])
+  func `requests that stand behind each other are all answered in order`(_ count: Int) {
+    let gateway = SimulatedGateway()
+    let client = gateway.connect()
+    let other = gateway.connect()
+    var requests = ""
+    for number in 1...count {
+      requests += SimulatedClient.request(
+        "POST", "/api/v1/tasks/t/progress", body: #"{"progress":\#(number % 100)}"#)
+    }
+    client.send(requests)
+    other.request("POST", "/api/v1/tasks/u/progress", body: #"{"progress":1}"#)
+    gateway.settle()
+    let answers = client.answers()
+    #expect(answers.map(\.status) == Array(repeating: 202, count: count))
+    #expect(answers.map { Message($0.body).int("offset") } == Array(1...count))
+    #expect(other.answer()?.status == 202)
+    gateway.expectNothingLeft()
+  }
+
+  @Test func `a publish waits for mail that was there before it`() {
+    let gateway = SimulatedGateway()
+    let watcher = gateway.connect()
+    watcher.upgrade("/ws")
+    gateway.settle()
+    _ = watcher.answer()
+    let client = gateway.connect()
+    // Both arrive in one turn; whichever is read first, the subscription begins where the events go on.
+    watcher.sendText(#"{"action":"subscribe","task_id":"t","wait":true}"#)
+    for number in 1...5 {
+      client.request("POST", "/api/v1/tasks/t/progress", body: #"{"progress":\#(number)}"#)
+    }
+    gateway.settle()
+    #expect(client.answers().map { Message($0.body).int("offset") } == [1, 2, 3, 4, 5])
+    let messages = watcher.messages()
+    let start = messages.first?.int("offset") ?? -1
+    #expect(messages.first?.type == "subscription_confirmed")
+    #expect(messages.dropFirst().map { $0.int("offset") } == Array((start + 1)..<6))
+    gateway.expectNothingLeft()
+  }
+
+  @Test(arguments: [1, 7, 40, 150, 200])
+  func `a receipt that the kernel takes in pieces arrives whole and before what follows`(_ roomByteCount: Int) {
+    let gateway = SimulatedGateway()
+    let client = gateway.connect(roomByteCount: roomByteCount)
+    for round in 1...4 {
+      client.isReading = false
+      client.request("POST", "/api/v1/tasks/t/progress", body: #"{"progress":\#(round)}"#)
+      gateway.settle()
+      client.request("POST", "/api/v1/tasks/t/complete", body: #"{"message":1}"#)
+      client.isReading = true
+      gateway.settle()
+      let answers = client.answers()
+      #expect(answers.map(\.status) == [202, 400])
+      #expect(answers.first.map { Message($0.body).int("offset") } == round)
+    }
+    gateway.expectNothingLeft()
+  }
+
+  @Test func `the receipt on a connection that ends says so`() {
+    let gateway = SimulatedGateway()
+    let client = gateway.connect()
+    client.request("POST", "/api/v1/tasks/t/progress", [("Connection", "close")], body: #"{"progress":1}"#)
+    gateway.settle()
+    let answer = client.answer()
+    #expect(answer?.status == 202)
+    #expect(answer?.field("Connection") == "close")
+    gateway.expectNothingLeft()
+  }
+}
+
+extension GatewayShared {
+  /// The home of the task whose name stands first in a request's bytes.
+  fileprivate func home(ofFirstTaskIn request: String) -> Int {
+    guard let match = request.firstMatch(of: /t[0-9]-[0-9]+/), let task = TaskIdentifier(validating: String(match.0))
+    else { return 0 }
+    return home(of: task)
+  }
+}
