@@ -24,8 +24,7 @@ package final class TaskRecord {
 }
 
 extension TaskSnapshot {
-  /// Bytes of the JSON and text that peers chose. Inlined, because a call would be given a copy of the whole snapshot.
-  @inline(__always)
+  /// Bytes of the JSON and text that peers chose.
   var byteCount: Int {
     var count = progress.byteCount + (statusText?.utf8.count ?? 0)
     count += (current?.byteCount ?? 0) + (total?.byteCount ?? 0) + (message?.byteCount ?? 0)
