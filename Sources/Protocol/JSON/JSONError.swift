@@ -58,4 +58,18 @@ package enum JSONKind: Sendable, Equatable {
   case `true`
   case `false`
   case null
+
+  /// Written out, because the derived comparison is called through a table in other modules, for every field.
+  @inlinable @inline(__always)
+  package static func == (left: JSONKind, right: JSONKind) -> Bool {
+    switch (left, right) {
+    case (.object, .object), (.array, .array), (.string, .string), (.number, .number), (.true, .true), (.false, .false),
+      (.null, .null):
+      true
+    case (.object, _), (.array, _), (.string, _), (.number, _), (.true, _), (.false, _), (.null, _): false
+    }
+  }
+
+  @inlinable @inline(__always)
+  package static func != (left: JSONKind, right: JSONKind) -> Bool { !(left == right) }
 }

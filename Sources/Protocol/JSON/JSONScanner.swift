@@ -252,9 +252,10 @@ package enum JSONScanner {
   private static func scanDigits(_ bytes: Span<UInt8>, _ cursor: inout Cursor) throws(JSONError) {
     guard let first = next(bytes, cursor) else { throw .unexpectedEnd(position: cursor.position) }
     guard isDigit(first) else { throw .invalidNumber(position: cursor.position) }
-    repeat {
-      cursor.position += 1
-    } while next(bytes, cursor).map(isDigit) ?? false
+    var index = cursor.position &+ 1
+    // SAFETY: index < end <= the bytes' count, which the cursor's maker checked.
+    while index < cursor.end, isDigit(unsafe bytes[unchecked: index]) { index &+= 1 }
+    cursor.position = index
   }
 
   @inline(__always)

@@ -37,6 +37,21 @@ struct JSONTextTests {
     #expect(JSONText(normalising: bytes, range: 2..<(bytes.count - 2)) == JSONText(normalised: Array("[\"中\"]".utf8)))
   }
 
+  @Test func `texts are equal where their bytes are`() {
+    let composed = JSONText(normalised: Array("\"\u{E9}\"".utf8))
+    let decomposed = JSONText(normalised: Array("\"e\u{301}\"".utf8))
+    #expect(composed != decomposed)
+    #expect(Set([composed, decomposed, composed]).count == 2)
+    for count in [13, 14, 15, 16, 200] {
+      let text = Array("\"\(String(repeating: "x", count: count - 2))\"".utf8)
+      #expect(JSONText(normalised: text).bytes == text && JSONText(normalised: text).byteCount == count)
+      #expect(JSONText(normalised: text) == JSONText(normalising: text))
+      var output: [UInt8] = [1]
+      output.append(JSONText(normalised: text))
+      #expect(output == [1] + text)
+    }
+  }
+
   @Test func `a text knows its kind and its value`() {
     #expect(JSONText(string: "a\"\\\n\u{1}中").bytes == Array(#""a\"\\\n\u0001中""#.utf8))
     #expect(JSONText(string: "a\"\\\n\u{1}中").string == "a\"\\\n\u{1}中")

@@ -5,8 +5,10 @@ package enum TopicHash {
   /// FNV-1a over the bytes, folded by a final mix so that low bits are well spread.
   package static func of(_ text: String) -> UInt64 {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for byte in text.utf8 {
-      hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3
+    let view = text.utf8
+    let bytes = view.span
+    for index in bytes.indices {
+      hash = (hash ^ UInt64(bytes[index])) &* 0x0000_0100_0000_01b3
     }
     hash ^= hash >> 32
     hash = hash &* 0x9e37_79b9_7f4a_7c15
