@@ -223,7 +223,7 @@ extension Shard {
   ) -> Bool {
     if shared.configuration.rejectionStyle == .http { return true }
     guard refusal.label == .capacity, isTrusted(connections[slot].peer),
-      let wish = head.first("x-signalbox-overload", in: bytes)
+      let wish = head.first(.xSignalboxOverload)
     else { return false }
     return HTTPGrammar.equals(ignoringCase: "status", bytes, wish)
   }

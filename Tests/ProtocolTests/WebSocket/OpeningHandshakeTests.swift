@@ -27,7 +27,7 @@ struct OpeningHandshakeTests {
     let received = try ReceivedRequest(text)
     let handshake = try OpeningHandshake(head: received.head, bytes: received.bytes.span)
     return Accepted(
-      acceptKey: String(decoding: handshake.acceptKey, as: UTF8.self),
+      acceptKey: String(decoding: [UInt8](handshake.acceptKey.span), as: UTF8.self),
       subprotocols: handshake.subprotocols.map { ProtocolTests.text(received.bytes, $0) },
       extensions: handshake.extensions.map { ProtocolTests.text(received.bytes, $0) }, handshake: handshake)
   }
