@@ -45,6 +45,7 @@ extension Shard {
     }
 
     // 6. Flush.
+    closeRuns()
     flushConnections()
 
     // 7. Reap.
@@ -58,7 +59,9 @@ extension Shard {
   }
 
   /// Whether the next turn has something to do without anything happening outside.
-  var hasWorkNow: Bool { !localMail.isEmpty || !resumable.isEmpty || !flushList.isEmpty || !condemned.isEmpty }
+  var hasWorkNow: Bool {
+    !localMail.isEmpty || !resumable.isEmpty || flushList.count > 0 || leftOver.count > 0 || !condemned.isEmpty
+  }
 
   private func waitMilliseconds() -> Int32 {
     hasWorkNow ? 0 : Int32(TimerWheel.tickMilliseconds)
