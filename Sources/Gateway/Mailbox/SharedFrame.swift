@@ -50,6 +50,7 @@ package import Protocol
   init(adopting plain: UnsafeRawBufferPointer, compressed: Span<UInt8>) {
     unsafe self.plain = plain
     unsafe self.compressed = Self.copy(compressed)
+    messageCount = 1
   }
 
   deinit {
