@@ -31,8 +31,8 @@ package struct RequestHead: Sendable {
   /// 0 or 1: HTTP/1.0 or HTTP/1.1.
   package var minorVersion = 1
   package private(set) var fields: [HeaderField] = []
-  /// The values of the first field of each known name; empty ranges for those that are not in `known`.
-  private var firstValues = InlineArray<19, Range<Int>>(repeating: 0..<0)
+  /// Where the first field of each known name stands among the fields, for those that are in `known`.
+  private var firstPlaces = InlineArray<19, UInt32>(repeating: 0)
   /// Bits by `KnownField.rawValue`: the fields that are there, and those that are there more than once.
   private var known: UInt32 = 0
   private var repeated: UInt32 = 0
@@ -72,7 +72,7 @@ package struct RequestHead: Sendable {
     let bit: UInt32 = 1 &<< UInt32(name.rawValue)
     if known & bit == 0 {
       known |= bit
-      firstValues[Int(name.rawValue)] = field.value
+      firstPlaces[Int(name.rawValue)] = UInt32(truncatingIfNeeded: fields.count &- 1)
     } else {
       repeated |= bit
     }
@@ -80,7 +80,8 @@ package struct RequestHead: Sendable {
 
   /// The value of the first field of that name.
   package func first(_ name: KnownField) -> Range<Int>? {
-    known & (1 &<< UInt32(name.rawValue)) != 0 ? firstValues[Int(name.rawValue)] : nil
+    guard known & (1 &<< UInt32(name.rawValue)) != 0 else { return nil }
+    return fields[Int(firstPlaces[Int(name.rawValue)])].value
   }
 
   /// Whether there is more than one field of that name.

@@ -89,37 +89,38 @@ package struct OpeningHandshake: Sendable {
     HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept:\u{20}
     """
 
-  /// Bytes of the answer without what was chosen: the head, the key, its line end and the empty line.
-  package static let plainResponseByteCount = answerHead.utf8CodeUnitCount + AcceptKey.byteCount + 4
+  private static let lineEnd: StaticString = "\r\n"
 
-  /// Writes the answer where nothing was chosen among the offers; nil where the target has less than
-  /// `plainResponseByteCount` bytes.
-  package func writePlainResponse(to target: UnsafeMutableRawBufferPointer) -> Int? {
-    let headByteCount = Self.answerHead.utf8CodeUnitCount
-    guard target.count >= Self.plainResponseByteCount, let start = target.baseAddress else { return nil }
-    // SAFETY: head, key and four bytes are plainResponseByteCount, which the target has.
-    unsafe start.copyMemory(from: Self.answerHead.utf8Start, byteCount: headByteCount)
-    unsafe acceptKey.span.withUnsafeBytes { bytes in
-      guard let key = bytes.baseAddress else { return }
-      unsafe (start + headByteCount).copyMemory(from: key, byteCount: AcceptKey.byteCount)
-    }
-    let lineEnds: StaticString = "\r\n\r\n"
-    unsafe (start + headByteCount + AcceptKey.byteCount).copyMemory(from: lineEnds.utf8Start, byteCount: 4)
-    return Self.plainResponseByteCount
-  }
-
-  /// Appends the `101 Switching Protocols` answer, with the selected subprotocol and the accepted extensions if any.
-  package func appendResponse(subprotocol: String?, extensions: String?, into output: inout [UInt8]) {
-    output.append(Self.answerHead)
-    output.append(acceptKey.span)
-    output.append("\r\n")
+  /// Writes the `101 Switching Protocols` answer, with the selected subprotocol and the accepted extensions if any, to the
+  /// first bytes of `target`, and returns how many those are; nil where it has too few.
+  package func writeResponse(
+    subprotocol: String?, extensions: String?, to target: UnsafeMutableRawBufferPointer
+  ) -> Int? {
+    var writer = unsafe BufferWriter(target)
+    writer.append(Self.answerHead)
+    writer.append(acceptKey.span)
+    writer.append(Self.lineEnd)
     if let subprotocol {
-      ResponseHead.appendField(name: "Sec-WebSocket-Protocol", value: subprotocol, into: &output)
+      writer.append("Sec-WebSocket-Protocol: ")
+      writer.append(fieldValue: subprotocol)
+      writer.append(Self.lineEnd)
     }
     if let extensions {
-      ResponseHead.appendField(name: "Sec-WebSocket-Extensions", value: extensions, into: &output)
+      writer.append("Sec-WebSocket-Extensions: ")
+      writer.append(fieldValue: extensions)
+      writer.append(Self.lineEnd)
     }
-    output.append("\r\n")
+    writer.append(Self.lineEnd)
+    return writer.fits ? writer.byteCount : nil
+  }
+
+  /// As `writeResponse`, at the end of an array.
+  package func appendResponse(subprotocol: String?, extensions: String?, into output: inout [UInt8]) {
+    let byteCount = Self.answerHead.utf8CodeUnitCount + 128 + (subprotocol?.utf8.count ?? 0) + (extensions?.utf8.count ?? 0)
+    unsafe withUnsafeTemporaryAllocation(byteCount: byteCount, alignment: 1) { buffer in
+      guard let written = unsafe writeResponse(subprotocol: subprotocol, extensions: extensions, to: buffer) else { return }
+      unsafe output.append(contentsOf: buffer[..<written])
+    }
   }
 
   /// 16 bytes in base64 are 22 of its characters and `==`.
