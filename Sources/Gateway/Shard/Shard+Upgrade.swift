@@ -168,7 +168,7 @@ extension Shard {
         problem: Problem(.overCapacity, "all \(shared.configuration.connectionCountMax) connections are taken"),
         label: .capacity)
     }
-    if shared.configuration.isAuthenticationRequired, !candidate.destination.isOpen {
+    if shared.isAuthenticationRequired, !candidate.destination.isOpen {
       do throws(Credentials.Failure) {
         candidate.bearer = try authenticate(head, bytes, candidate.handshake)
       } catch {
@@ -348,7 +348,7 @@ extension Shard {
     switch endpoint {
     case .echo: break
     case .action:
-      if !shared.configuration.isAuthenticationRequired { enter(slot, .unnamed) }
+      if !shared.isAuthenticationRequired { enter(slot, .unnamed) }
     case .task, .execution:
       guard let task else { return }
       let reads = connections[slot].readsCompressed
@@ -363,7 +363,7 @@ extension Shard {
             wait: false, principal: bearer.principal, shard: index, connection: token(of: slot))),
         to: shared.home(of: task))
     }
-    if let user = bearer.principal.subject, shared.configuration.isAuthenticationRequired {
+    if let user = bearer.principal.subject, shared.isAuthenticationRequired {
       connections[slot].identity?.user = user
       enter(slot, .user(user))
     }
