@@ -116,9 +116,12 @@ package struct OpeningHandshake: Sendable {
 
   /// As `writeResponse`, at the end of an array.
   package func appendResponse(subprotocol: String?, extensions: String?, into output: inout [UInt8]) {
-    let byteCount = Self.answerHead.utf8CodeUnitCount + 128 + (subprotocol?.utf8.count ?? 0) + (extensions?.utf8.count ?? 0)
+    let byteCount =
+      Self.answerHead.utf8CodeUnitCount + 128 + (subprotocol?.utf8.count ?? 0) + (extensions?.utf8.count ?? 0)
     unsafe withUnsafeTemporaryAllocation(byteCount: byteCount, alignment: 1) { buffer in
-      guard let written = unsafe writeResponse(subprotocol: subprotocol, extensions: extensions, to: buffer) else { return }
+      guard let written = unsafe writeResponse(subprotocol: subprotocol, extensions: extensions, to: buffer) else {
+        return
+      }
       unsafe output.append(contentsOf: buffer[..<written])
     }
   }
