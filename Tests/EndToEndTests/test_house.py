@@ -26,7 +26,6 @@ IMPORTS: Dict[str, Set[str]] = {
     "Protocol": set(),
     "Protocol/Deflate": {"CZlib"},
     "Protocol/Tokens": {"CCrypto"},
-    # SHA-1 of the opening handshake.
     "Gateway/Domain": {"Protocol"},
     "Gateway": OURS | STANDARD,
     "Gateway/Dialects": OURS,
