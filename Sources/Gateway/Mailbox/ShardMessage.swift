@@ -129,7 +129,8 @@ enum TaskCommand: Sendable {
   indirect case complete(TaskIdentifier, CompletionReport)
   indirect case fail(TaskIdentifier, FailureReport)
   indirect case heartbeat(TaskIdentifier, user: UserIdentifier?, message: JSONText?)
-  indirect case cancel(TaskIdentifier, user: UserIdentifier?, reason: JSONText?, principal: Principal, relayAlways: Bool)
+  indirect case cancel(
+    TaskIdentifier, user: UserIdentifier?, reason: JSONText?, principal: Principal, relayAlways: Bool)
   case acknowledgeCancel(TaskIdentifier, given: [UInt8])
   indirect case snapshot(TaskIdentifier, principal: Principal)
   indirect case events(TaskIdentifier, after: Int, limit: Int, principal: Principal)
