@@ -28,7 +28,8 @@ let package = Package(
       name: "Gateway", dependencies: ["Protocol", "GatewayDomain", "CEpollShim"], path: "Sources/Gateway",
       exclude: ["Domain", "Dashboard/assets"], swiftSettings: strict),
     .executableTarget(name: "signalbox", dependencies: ["Gateway"], path: "Sources/signalbox", swiftSettings: strict),
-    .testTarget(name: "ProtocolTests", dependencies: ["Protocol"], path: "Tests/ProtocolTests", swiftSettings: strict),
+    .testTarget(
+      name: "ProtocolTests", dependencies: ["Protocol", "CCrypto"], path: "Tests/ProtocolTests", swiftSettings: strict),
     .testTarget(
       name: "DomainTests", dependencies: ["GatewayDomain", "Protocol"], path: "Tests/DomainTests",
       swiftSettings: strict),

@@ -26,8 +26,6 @@ IMPORTS: Dict[str, Set[str]] = {
     "Protocol": set(),
     "Protocol/Deflate": {"CZlib"},
     "Protocol/Tokens": {"CCrypto"},
-    # SHA-1 of the opening handshake.
-    "Protocol/WebSocket": {"CCrypto"},
     "Gateway/Domain": {"Protocol"},
     "Gateway": OURS | STANDARD,
     "Gateway/Dialects": OURS,

@@ -5,6 +5,8 @@ import Synchronization
 /// What the shards share: immutable values, mailboxes, and a few counters that are touched per connection, never per message.
 final class GatewayShared: Sendable {
   let configuration: Configuration
+  /// `Configuration.isAuthenticationRequired`, here because asking it there copies the whole configuration.
+  let isAuthenticationRequired: Bool
   let mailboxes: [Mailbox<ShardMessage>]
   let metrics: [ShardMetrics]
   let log: LogWriter
@@ -27,6 +29,7 @@ final class GatewayShared: Sendable {
     credentials: Credentials, startedAtWall: Double, listening: ListenAddress
   ) {
     self.configuration = configuration
+    isAuthenticationRequired = configuration.isAuthenticationRequired
     self.mailboxes = mailboxes
     self.metrics = metrics
     self.log = log

@@ -44,7 +44,6 @@ extension Shard {
     connections[slot].phase = .http
     connections[slot].peer = peer
     connections[slot].isInternal = isInternal
-    connections[slot].exchange = HTTPExchange()
     connections[slot].lastReceivedAt = nowMilliseconds
     guard environment.watch(descriptor, token: token(of: slot).pollerToken, readable: true, writable: false) else {
       release(slot)

@@ -19,7 +19,7 @@ extension Shard {
       return try shared.credentials.bearer(bytes.extracting(token), now: nowWall)
     }
     if let name = shared.configuration.cookieName {
-      for field in head.values(of: "cookie", in: bytes) {
+      for field in head.values(of: .cookie) {
         guard let token = Cookies.value(of: name, in: bytes.extracting(field)) else { continue }
         return try shared.credentials.user(Array(token.utf8).span, now: nowWall)
       }
@@ -34,7 +34,7 @@ extension Shard {
   }
 
   func bearerToken(_ head: RequestHead, _ bytes: Span<UInt8>) -> Range<Int>? {
-    guard let field = head.first("authorization", in: bytes), field.count > 7,
+    guard let field = head.first(.authorization), field.count > 7,
       HTTPGrammar.equals(ignoringCase: "bearer ", bytes, field.lowerBound..<(field.lowerBound + 7))
     else { return nil }
     var start = field.lowerBound + 7
@@ -44,15 +44,15 @@ extension Shard {
 
   /// An `Origin`, when sent, must be on the list; by default it must be the host that was asked for (contract §2).
   func isOriginAllowed(_ head: RequestHead, _ bytes: Span<UInt8>) -> Bool {
-    guard let range = head.first("origin", in: bytes) else { return true }
-    guard head.occurrences(of: "origin", in: bytes) == 1,
+    guard let range = head.first(.origin) else { return true }
+    guard !head.isRepeated(.origin),
       let origin = String(validating: bytes.extracting(range))?.lowercased()
     else { return false }
     switch shared.configuration.allowedOrigins {
     case .any: return true
     case .listed(let origins): return origins.contains(origin)
     case .sameHost:
-      guard let hostRange = head.first("host", in: bytes),
+      guard let hostRange = head.first(.host),
         let host = String(validating: bytes.extracting(hostRange))?.lowercased()
       else { return false }
       let asked = originHost(origin)
@@ -84,14 +84,14 @@ extension Shard {
     let peer = connections[slot].peer
     guard isTrusted(peer) else { return peer }
     var client = peer
-    for hop in head.listElements(of: "x-forwarded-for", in: bytes).reversed() {
+    for hop in head.listElements(of: .xForwardedFor, in: bytes).reversed() {
       guard let text = String(validating: bytes.extracting(hop)), let address = InternetAddress(parsing: text) else {
         return client
       }
       client = address
       guard isTrusted(address) else { return address }
     }
-    if client == peer, let range = head.first("x-real-ip", in: bytes),
+    if client == peer, let range = head.first(.xRealIP),
       let text = String(validating: bytes.extracting(range)), let address = InternetAddress(parsing: text)
     {
       return address

@@ -6,7 +6,8 @@ import Synchronization
 extension Shard {
   /// The first `byteCount` bytes of the receive buffer are this connection's.
   func receivedHTTP(_ slot: Int32, byteCount: Int) {
-    guard let exchange = connections[slot].exchange else { return }
+    if openAtOnce(slot, byteCount: byteCount) { return }
+    let exchange = exchange(of: slot)
     // SAFETY: byteCount is within the buffer, which nothing else touches during this call.
     unsafe exchange.inbound.append(
       Span(

@@ -206,7 +206,7 @@ extension Shard {
         }
         close(slot, .serviceRestart, "Server is restarting")
       case .http:
-        if connections[slot].exchange?.requestHasBegun == false, connections[slot].pendingByteCount == 0 {
+        if connections[slot].exchange?.requestHasBegun != true, connections[slot].pendingByteCount == 0 {
           release(slot)
         } else {
           connections[slot].exchange?.keepsAlive = false

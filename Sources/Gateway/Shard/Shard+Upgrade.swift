@@ -17,6 +17,13 @@ extension Shard {
     }
   }
 
+  private static func destination(_ path: Span<UInt8>, echoIsOn: Bool) -> SocketDestination? {
+    // The two without a name in them, as they are written.
+    if HTTPGrammar.equals("/ws", path, 0..<path.count) { return .action }
+    if echoIsOn, HTTPGrammar.equals("/echo", path, 0..<path.count) { return .echo }
+    return splitPath(path).flatMap { destination($0, echoIsOn: echoIsOn) }
+  }
+
   /// True where the path is a WebSocket endpoint: a request for it without an upgrade gets 426.
   static func isSocketPath(_ segments: [String], echoIsOn: Bool) -> Bool {
     destination(segments, echoIsOn: echoIsOn) != nil
@@ -30,11 +37,53 @@ extension Shard {
     let label: HandshakeRejectionLabel
   }
 
+  /// Opens a WebSocket whose handshake is the first thing that a connection sent, whole, and lies in the receive buffer:
+  /// as nearly all of them come. Nothing is kept of it. False, with nothing done, where it is anything else, a handshake
+  /// that is refused for what it says among it.
+  func openAtOnce(_ slot: Int32, byteCount: Int) -> Bool {
+    // SAFETY: byteCount is within the buffer, which nothing else touches until the head has been read.
+    let bytes = unsafe Span<UInt8>(_unsafeBytes: UnsafeRawBufferPointer(rebasing: receiveBuffer[..<byteCount]))
+    // A home that must be asked first answers an exchange.
+    guard connections[slot].exchange == nil, bytes[0] == UInt8(ascii: "G"), shared.configuration.rejectionStyle != .http
+    else { return false }
+    guard opening.parse(bytes) else { return false }
+    let head = opening.head
+    guard head.method == .get, let handshake = try? OpeningHandshake(head: head, bytes: bytes),
+      let destination = Self.destination(bytes.extracting(head.path), echoIsOn: shared.configuration.isEchoOn),
+      isOriginAllowed(head, bytes), !shared.isDraining.load(ordering: .relaxed)
+    else { return false }
+
+    var candidate = UpgradeCandidate(handshake: handshake, destination: destination)
+    if let refusal = refusal(of: &candidate, slot, head, bytes) {
+      let exchange = exchange(of: slot)
+      exchange.inbound = Array(bytes.extracting(head.byteCount..<byteCount))
+      exchange.startedAt = nowMilliseconds
+      refuse(slot, exchange, candidate, refusal, head, bytes)
+      return true
+    }
+    admit(slot, candidate, bytes, startedAt: nowMilliseconds)
+    let restByteCount = byteCount - head.byteCount
+    if restByteCount > 0 {
+      // SAFETY: the rest lies within the buffer, and so does its new place; the bytes before it were read.
+      unsafe UnsafeMutableRawBufferPointer(rebasing: receiveBuffer[..<restByteCount]).copyMemory(
+        from: UnsafeRawBufferPointer(rebasing: receiveBuffer[head.byteCount..<byteCount]))
+      receivedFrames(slot, byteCount: restByteCount)
+    }
+    return true
+  }
+
+  /// The connection's exchange, made when its first request did not come as `openAtOnce` takes it.
+  func exchange(of slot: Int32) -> HTTPExchange {
+    if let known = connections[slot].exchange { return known }
+    let made = HTTPExchange()
+    connections[slot].exchange = made
+    return made
+  }
+
   /// Answers an upgrade request whose head has arrived whole.
   func upgrade(_ slot: Int32, _ exchange: HTTPExchange, _ segments: [String]) {
     let head = exchange.head
     let bytes = exchange.headBytes
-    let configuration = shared.configuration
     let handshake: OpeningHandshake
     do throws(OpeningHandshakeError) {
       handshake = try OpeningHandshake(head: head, bytes: bytes.span)
@@ -46,7 +95,7 @@ extension Shard {
         extraFields: error.answerFields)
       return
     }
-    guard let destination = Self.destination(segments, echoIsOn: configuration.isEchoOn) else {
+    guard let destination = Self.destination(segments, echoIsOn: shared.configuration.isEchoOn) else {
       metrics.add(.handshakesRejected(.notFound))
       exchange.keepsAlive = false
       respond(slot, problem: Problem(.notFound, "there is no WebSocket endpoint at this path"))
@@ -69,32 +118,40 @@ extension Shard {
     }
 
     var candidate = UpgradeCandidate(handshake: handshake, destination: destination)
-    guard let refusal = refusal(of: &candidate, slot, head, bytes.span) else {
-      if configuration.rejectionStyle == .http, let task = candidate.task {
-        // A status cannot be taken back by a close code, so the task's home is asked before the handshake is answered.
-        exchange.candidate = candidate
-        exchange.state = .awaitingAnswer
-        exchange.pending = .upgrade
-        connections[slot].deadline = nowMilliseconds + ShardLimits.answerMilliseconds
-        post(
-          .task(
-            .snapshot(task, principal: candidate.bearer.principal),
-            from: .exchange(shard: index, token(of: slot), request: exchange.requestNumber)),
-          to: shared.home(of: task))
-        return
-      }
-      return admit(slot, exchange, candidate)
+    if let refusal = refusal(of: &candidate, slot, head, bytes.span) {
+      return refuse(slot, exchange, candidate, refusal, head, bytes.span)
     }
+    if shared.configuration.rejectionStyle == .http, let task = candidate.task {
+      // A status cannot be taken back by a close code, so the task's home is asked before the handshake is answered.
+      exchange.candidate = candidate
+      exchange.state = .awaitingAnswer
+      exchange.pending = .upgrade
+      connections[slot].deadline = nowMilliseconds + ShardLimits.answerMilliseconds
+      post(
+        .task(
+          .snapshot(task, principal: candidate.bearer.principal),
+          from: .exchange(shard: index, token(of: slot), request: exchange.requestNumber)),
+        to: shared.home(of: task))
+      return
+    }
+    admit(slot, candidate, bytes.span, startedAt: exchange.startedAt)
+    continueWithFrames(slot, exchange)
+  }
+
+  private func refuse(
+    _ slot: Int32, _ exchange: HTTPExchange, _ candidate: UpgradeCandidate, _ refusal: Refusal, _ head: RequestHead,
+    _ bytes: Span<UInt8>
+  ) {
     metrics.add(.handshakesRejected(refusal.label))
-    if mustAnswerByStatus(slot, refusal, head, bytes.span) {
+    if mustAnswerByStatus(slot, refusal, head, bytes) {
       return refuseByStatus(slot, exchange, refusal.problem)
     }
     if refusal.label == .capacity, !park(slot) {
       // Too many are being told already: this one sees a closed connection.
       return release(slot)
     }
-    complete(slot, exchange, candidate)
-    if refusal.label == .notFound, case .execution = destination {
+    complete(slot, candidate, bytes, startedAt: exchange.startedAt, isAdmitted: false)
+    if refusal.label == .notFound, case .execution = candidate.destination {
       send(slot, .text(ExecutionDialect.error(refusal.reason)))
     }
     close(slot, refusal.code, refusal.reason)
@@ -105,14 +162,13 @@ extension Shard {
   private func refusal(
     of candidate: inout UpgradeCandidate, _ slot: Int32, _ head: RequestHead, _ bytes: Span<UInt8>
   ) -> Refusal? {
-    let configuration = shared.configuration
     guard takePlace(slot) else {
       return Refusal(
         code: .tryAgainLater, reason: "Server connection limit reached",
-        problem: Problem(.overCapacity, "all \(configuration.connectionCountMax) connections are taken"),
+        problem: Problem(.overCapacity, "all \(shared.configuration.connectionCountMax) connections are taken"),
         label: .capacity)
     }
-    if configuration.isAuthenticationRequired, !candidate.destination.isOpen {
+    if shared.isAuthenticationRequired, !candidate.destination.isOpen {
       do throws(Credentials.Failure) {
         candidate.bearer = try authenticate(head, bytes, candidate.handshake)
       } catch {
@@ -146,9 +202,9 @@ extension Shard {
 
   /// Nil for nobody in particular.
   private func identity(of candidate: UpgradeCandidate) -> ConnectionIdentity? {
-    let identity = ConnectionIdentity(
-      principal: candidate.bearer.principal, expiresAt: candidate.bearer.expiresAt)
-    return identity.isBlank ? nil : identity
+    let bearer = candidate.bearer
+    if bearer.expiresAt == .infinity, bearer.principal == .anonymous { return nil }
+    return ConnectionIdentity(principal: bearer.principal, expiresAt: bearer.expiresAt)
   }
 
   /// `--reject-with http`: the home has said whether the task may be watched.
@@ -164,7 +220,9 @@ extension Shard {
       metrics.add(.handshakesRejected(problem.code == .forbidden ? .permission : .notFound))
       return refuseByStatus(slot, exchange, problem)
     }
-    admit(slot, exchange, candidate)
+    let headBytes = exchange.headBytes
+    admit(slot, candidate, headBytes.span, startedAt: exchange.startedAt)
+    continueWithFrames(slot, exchange)
   }
 
   private func refuseByStatus(_ slot: Int32, _ exchange: HTTPExchange, _ problem: Problem) {
@@ -173,13 +231,12 @@ extension Shard {
     respond(slot, problem: problem)
   }
 
-  private func admit(_ slot: Int32, _ exchange: HTTPExchange, _ candidate: UpgradeCandidate) {
-    complete(slot, exchange, candidate)
+  private func admit(_ slot: Int32, _ candidate: UpgradeCandidate, _ bytes: Span<UInt8>, startedAt: Int64) {
+    complete(slot, candidate, bytes, startedAt: startedAt, isAdmitted: true)
     opened(slot, candidate.task, candidate.bearer)
     // After the greeting, which comes first even where the token is about to expire.
     boundByExpiry(slot)
     file(slot)
-    continueWithFrames(slot, exchange)
   }
 
   private static func notFound(_ reason: String) -> Refusal {
@@ -223,7 +280,7 @@ extension Shard {
   ) -> Bool {
     if shared.configuration.rejectionStyle == .http { return true }
     guard refusal.label == .capacity, isTrusted(connections[slot].peer),
-      let wish = head.first("x-signalbox-overload", in: bytes)
+      let wish = head.first(.xSignalboxOverload)
     else { return false }
     return HTTPGrammar.equals(ignoringCase: "status", bytes, wish)
   }
@@ -238,21 +295,34 @@ extension Shard {
     return nil
   }
 
-  /// Sends the 101 and turns the connection into a WebSocket.
-  private func complete(_ slot: Int32, _ exchange: HTTPExchange, _ candidate: UpgradeCandidate) {
+  /// Sends the 101 and turns the connection into a WebSocket. Who is admitted is greeted in the same call; for who is not
+  /// the queue keeps the answer together with the close frame.
+  private func complete(
+    _ slot: Int32, _ candidate: UpgradeCandidate, _ bytes: Span<UInt8>, startedAt: Int64, isAdmitted: Bool
+  ) {
     let handshake = candidate.handshake
-    let bytes = exchange.headBytes
-    let deflate = negotiateDeflate(handshake, bytes.span)
+    let deflate = negotiateDeflate(handshake, bytes)
     connections[slot].identity = identity(of: candidate)
-    let speaksNative = handshake.subprotocols.contains {
-      HTTPGrammar.equals("signalbox.v1", bytes.span, $0)
+    let isNativeSelected = handshake.subprotocols.contains { HTTPGrammar.equals("signalbox.v1", bytes, $0) }
+    let subprotocol = isNativeSelected ? "signalbox.v1" : nil
+    // The seeds' other dialects have no message that the subprotocol adds.
+    let speaksNative = isNativeSelected && candidate.destination.isAction
+    var answers = DirectAnswers()
+    if isAdmitted, mayAnswerDirectly(slot),
+      let byteCount = unsafe handshake.writeResponse(
+        subprotocol: subprotocol, extensions: deflate?.response, to: roomForAnswer(answers))
+    {
+      answers.add(byteCount: byteCount)
+    } else {
+      var response: [UInt8] = []
+      handshake.appendResponse(subprotocol: subprotocol, extensions: deflate?.response, into: &response)
+      send(slot, .raw(response))
     }
-    var response: [UInt8] = []
-    handshake.appendResponse(
-      subprotocol: speaksNative ? "signalbox.v1" : nil, extensions: deflate?.response, into: &response)
-    send(slot, .raw(response))
+    if isAdmitted, speaksNative { greet(slot, &answers) }
+    // Before the phase changes, so that what is queued of it counts as HTTP, which is never dropped for a close frame.
+    sendDirect(slot, &answers)
     metrics.add(.httpRequests(.code101))
-    metrics.observe(.handshakeDuration, Double(nowMilliseconds - exchange.startedAt) / 1000)
+    metrics.observe(.handshakeDuration, Double(nowMilliseconds - startedAt) / 1000)
     connections[slot].phase = .open
     // Our frames use one window for everybody; who can only read a smaller one gets them plain.
     connections[slot].readsCompressed = (deflate?.serverMaxWindowBits ?? 0) >= Deflater.preferredWindowBits
@@ -263,8 +333,7 @@ extension Shard {
     case .echo: connections[slot].endpoint = .echo
     }
     let isEcho = connections[slot].endpoint == .echo
-    // The seeds' other dialects have no message that the subprotocol adds.
-    connections[slot].speaksNative = speaksNative && connections[slot].endpoint == .action
+    connections[slot].speaksNative = speaksNative
     connections[slot].session = WebSocketSession(
       messageByteCountMax: isEcho ? EchoLimits.messageByteCountMax : shared.configuration.maxMessageByteCount,
       deflate: deflate)
@@ -279,16 +348,7 @@ extension Shard {
     switch endpoint {
     case .echo: break
     case .action:
-      if connections[slot].speaksNative {
-        send(
-          slot,
-          .text(
-            ActionDialect.welcome(
-              connectionIdentifier: connectionName(slot),
-              pingIntervalSeconds: Double(shared.configuration.pingInterval.milliseconds) / 1000,
-              messageByteCountMax: shared.configuration.maxMessageByteCount, now: nowWall)))
-      }
-      if !shared.configuration.isAuthenticationRequired { enter(slot, .unnamed) }
+      if !shared.isAuthenticationRequired { enter(slot, .unnamed) }
     case .task, .execution:
       guard let task else { return }
       let reads = connections[slot].readsCompressed
@@ -303,10 +363,21 @@ extension Shard {
             wait: false, principal: bearer.principal, shard: index, connection: token(of: slot))),
         to: shared.home(of: task))
     }
-    if let user = bearer.principal.subject, shared.configuration.isAuthenticationRequired {
+    if let user = bearer.principal.subject, shared.isAuthenticationRequired {
       connections[slot].identity?.user = user
       enter(slot, .user(user))
     }
+  }
+
+  /// The first message of the native dialect, in one call with the answer to the handshake.
+  private func greet(_ slot: Int32, _ answers: inout DirectAnswers) {
+    let welcome = ActionDialect.welcome(
+      connectionIdentifier: connectionName(slot),
+      pingIntervalSeconds: Double(shared.configuration.pingInterval.milliseconds) / 1000,
+      messageByteCountMax: shared.configuration.maxMessageByteCount, now: nowWall)
+    if mayAnswerDirectly(slot), append(.text, welcome.span, to: &answers) { return }
+    sendDirect(slot, &answers)
+    send(slot, .text(welcome))
   }
 
   private func connectionName(_ slot: Int32) -> String {
@@ -328,33 +399,6 @@ extension Shard {
       receivedFrames(slot, byteCount: count)
       start += count
     }
-  }
-}
-
-/// What a path of the WebSocket endpoints names.
-enum SocketDestination: Sendable {
-  case task(String)
-  case execution(String)
-  case action
-  case echo
-
-  /// Needs no token.
-  var isOpen: Bool {
-    if case .echo = self { return true }
-    return false
-  }
-}
-
-/// An opening handshake on its way in.
-struct UpgradeCandidate: Sendable {
-  let handshake: OpeningHandshake
-  let destination: SocketDestination
-  var task: TaskIdentifier?
-  var bearer = Credentials.Bearer(principal: .anonymous, expiresAt: .infinity)
-
-  init(handshake: OpeningHandshake, destination: SocketDestination) {
-    self.handshake = handshake
-    self.destination = destination
   }
 }
 

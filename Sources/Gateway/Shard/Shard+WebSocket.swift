@@ -267,7 +267,7 @@ extension Shard {
     guard let user = UserIdentifier(validating: text) else {
       return sendError(slot, "forbidden", .user(text))
     }
-    if shared.configuration.isAuthenticationRequired {
+    if shared.isAuthenticationRequired {
       guard identity.principal.subject == user else { return sendError(slot, "forbidden", .user(text)) }
       answer(slot, .text(ActionDialect.subscriptionConfirmed(.user(text))))
       return
@@ -355,7 +355,7 @@ extension Shard {
   private func unsubscribe(_ slot: Int32, _ named: ActionTopics) {
     if let text = named.user {
       // With authentication on the connection stays its user's: that is who it is.
-      if !shared.configuration.isAuthenticationRequired, let identity = connections[slot].identity,
+      if !shared.isAuthenticationRequired, let identity = connections[slot].identity,
         let user = UserIdentifier(validating: text), identity.user == user
       {
         _ = topics.unsubscribe(from: .user(user), listHead: &connections[slot].subscriptionHead)
@@ -389,7 +389,7 @@ extension Shard {
   }
 
   private func cancel(_ slot: Int32, task text: String, user userText: String?, reason: JSONText?) {
-    let isOpen = !shared.configuration.isAuthenticationRequired
+    let isOpen = !shared.isAuthenticationRequired
     let user = userText.flatMap { UserIdentifier(validating: $0) }
     guard let task = TaskIdentifier(validating: text) else {
       guard isOpen else { return sendError(slot, "Task not found", .task(text)) }
@@ -407,7 +407,7 @@ extension Shard {
 
   private func refresh(_ slot: Int32, _ token: String) {
     let identity = identity(of: slot)
-    guard shared.configuration.isAuthenticationRequired else {
+    guard shared.isAuthenticationRequired else {
       return sendError(slot, "Authentication failed")
     }
     do throws(Credentials.Failure) {

@@ -61,6 +61,8 @@ import Protocol
   var ready: [ReadyEvent] = []
   let receiveBuffer: UnsafeMutableRawBufferPointer
   let sendBuffer: UnsafeMutableRawBufferPointer
+  /// The head of a handshake that is answered while it is read.
+  let opening = OpeningScratch()
   var inflaters = InflaterPool()
   var deflaters = DeflaterPool()
   var dateCache = HTTPDateCache()

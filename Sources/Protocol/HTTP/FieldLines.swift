@@ -5,19 +5,28 @@ enum FieldLines {
     var index = lines.lowerBound
     while index < lines.upperBound {
       let nameStart = index
-      while index < lines.upperBound, HTTPGrammar.isToken(bytes[index]) { index += 1 }
+      // The line may have no colon, so that this is another's: then there is a CR before it, which is in no name.
+      index = HTTPGrammar.firstColon(bytes, index..<lines.upperBound)
       let name = nameStart..<index
-      guard index < lines.upperBound, bytes[index] == UInt8(ascii: ":") else {
-        throw refusal(of: bytes, lineFrom: nameStart, stoppedAt: index, linesEnd: lines.upperBound)
+      let known = KnownField(bytes, name)
+      if known == nil {
+        var end = nameStart
+        while end < index, HTTPGrammar.isToken(bytes[end]) { end += 1 }
+        guard end == index, index < lines.upperBound else {
+          throw refusal(of: bytes, lineFrom: nameStart, stoppedAt: end, linesEnd: lines.upperBound)
+        }
+        guard !name.isEmpty else { throw .emptyFieldName }
+      } else if index == lines.upperBound {
+        throw .missingColon
       }
-      guard !name.isEmpty else { throw .emptyFieldName }
       index += 1
       let valueStart = index
       index = HTTPGrammar.firstControl(bytes, index..<lines.upperBound)
       while index < lines.upperBound, bytes[index] != HTTPGrammar.carriageReturn {
         index = HTTPGrammar.firstControl(bytes, (index + 1)..<lines.upperBound)
       }
-      head.fields.append(HeaderField(name: name, value: HTTPGrammar.trimmed(bytes, valueStart..<index)))
+      head.append(
+        HeaderField(name: name, value: HTTPGrammar.trimmed(bytes, valueStart..<index), known: known))
       index += 2
     }
   }

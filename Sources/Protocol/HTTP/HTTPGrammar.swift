@@ -39,15 +39,36 @@ package enum HTTPGrammar {
     var index = range.lowerBound
     while range.upperBound - index >= 8 {
       // SAFETY: index + 8 <= range.upperBound <= bytes.count.
-      let word = unsafe raw.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self)
+      let word = unsafe raw.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self).littleEndian
       // A byte below n leaves its high bit in `(word - n) & ~word`; one that is DEL becomes 0, which is below 1.
       let belowSpace = (word &- ones &* UInt64(space)) & ~word
       let withoutDelete = word ^ (ones &* UInt64(delete))
       let isDelete = (withoutDelete &- ones) & ~withoutDelete
-      if (belowSpace | isDelete) & highBits != 0 { break }
+      // The lowest bit is exact: what a subtraction borrows disturbs only the bytes above the one that was found.
+      let found = (belowSpace | isDelete) & highBits
+      if found != 0 { return index &+ found.trailingZeroBitCount / 8 }
       index &+= 8
     }
     while index < range.upperBound, !isControl(bytes[index]) { index &+= 1 }
+    return index
+  }
+
+  /// Where the first colon of the range is, or the end of the range.
+  static func firstColon(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Int {
+    precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count, "the range is not of these bytes")
+    // SAFETY: the bytes of UInt8 are all initialised.
+    let raw = unsafe bytes.bytes
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    var index = range.lowerBound
+    while range.upperBound - index >= 8 {
+      // SAFETY: index + 8 <= range.upperBound <= bytes.count.
+      let word = unsafe raw.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self).littleEndian
+      let withoutColon = word ^ (ones &* UInt64(UInt8(ascii: ":")))
+      let found = (withoutColon &- ones) & ~withoutColon & (ones &* 0x80)
+      if found != 0 { return index &+ found.trailingZeroBitCount / 8 }
+      index &+= 8
+    }
+    while index < range.upperBound, bytes[index] != UInt8(ascii: ":") { index &+= 1 }
     return index
   }
 

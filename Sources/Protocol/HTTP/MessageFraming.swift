@@ -4,38 +4,36 @@ enum MessageFraming {
   static func settle(_ head: inout RequestHead, _ bytes: Span<UInt8>) throws(HTTPError) {
     try settleHost(&head, bytes)
 
-    let codings = head.occurrences(of: "transfer-encoding", in: bytes)
-    let lengths = head.occurrences(of: "content-length", in: bytes)
-    if codings > 0 {
+    if head.first(.transferEncoding) != nil {
       guard head.minorVersion >= 1 else { throw .transferEncodingInOldVersion }
-      guard lengths == 0 else { throw .contentLengthWithTransferEncoding }
+      guard head.first(.contentLength) == nil else { throw .contentLengthWithTransferEncoding }
       try requireChunkedAlone(head, bytes)
       head.framing = .chunked
-    } else if let value = head.first("content-length", in: bytes) {
+    } else if let value = head.first(.contentLength) {
       // Even equal ones are refused: nobody sends two, but to find out who reads which.
-      guard lengths == 1 else { throw .repeatedContentLength }
+      guard !head.isRepeated(.contentLength) else { throw .repeatedContentLength }
       head.framing = .length(try contentLength(bytes, value))
     }
 
-    let closes = head.hasToken("close", in: "connection", bytes: bytes)
-    let keeps = head.minorVersion >= 1 || head.hasToken("keep-alive", in: "connection", bytes: bytes)
+    let closes = head.hasToken("close", in: .connection, bytes: bytes)
+    let keeps = head.minorVersion >= 1 || head.hasToken("keep-alive", in: .connection, bytes: bytes)
     head.keepsAlive = keeps && !closes
 
     try settleExpectation(&head, bytes)
   }
 
   private static func settleHost(_ head: inout RequestHead, _ bytes: Span<UInt8>) throws(HTTPError) {
-    guard let host = head.first("host", in: bytes) else {
+    guard let host = head.first(.host) else {
       guard head.minorVersion == 0 else { throw .missingHost }
       return
     }
-    guard head.occurrences(of: "host", in: bytes) == 1 else { throw .repeatedHost }
+    guard !head.isRepeated(.host) else { throw .repeatedHost }
     guard HTTPGrammar.isAuthority(bytes, host) else { throw .invalidHost }
     if head.authority == nil { head.authority = host }
   }
 
   private static func requireChunkedAlone(_ head: RequestHead, _ bytes: Span<UInt8>) throws(HTTPError) {
-    let codings = head.listElements(of: "transfer-encoding", in: bytes)
+    let codings = head.listElements(of: .transferEncoding, in: bytes)
     var chunkedCount = 0
     for coding in codings where HTTPGrammar.equals(ignoringCase: "chunked", bytes, coding) { chunkedCount += 1 }
     guard let last = codings.last else { throw .chunkedNotLast }
@@ -43,8 +41,7 @@ enum MessageFraming {
     guard chunkedCount == 0 || (chunkedCount == 1 && endsWithChunked) else { throw .chunkedNotLast }
     guard chunkedCount == 1, codings.count == 1 else { throw .unsupportedTransferCoding }
     // `chunked,` and a second, empty field: one coding to us, who knows what to others.
-    guard head.occurrences(of: "transfer-encoding", in: bytes) == 1,
-      let value = head.first("transfer-encoding", in: bytes), value == last
+    guard !head.isRepeated(.transferEncoding), let value = head.first(.transferEncoding), value == last
     else { throw .chunkedNotLast }
   }
 
@@ -63,7 +60,7 @@ enum MessageFraming {
   }
 
   private static func settleExpectation(_ head: inout RequestHead, _ bytes: Span<UInt8>) throws(HTTPError) {
-    for expectation in head.listElements(of: "expect", in: bytes) {
+    for expectation in head.listElements(of: .expect, in: bytes) {
       guard HTTPGrammar.equals(ignoringCase: "100-continue", bytes, expectation) else { throw .unknownExpectation }
       // HTTP/1.0 has no interim answers, and without a body there is nothing to wait for.
       head.expectsContinue = head.minorVersion >= 1 && head.framing != .none && head.framing != .length(0)

@@ -2,6 +2,8 @@
 package struct HeaderField: Sendable, Equatable {
   package let name: Range<Int>
   package let value: Range<Int>
+  /// Nil where the gateway never asks for it.
+  package let known: KnownField?
 }
 
 /// How the end of a request's body is found (RFC 9112 §6.3).
@@ -28,7 +30,12 @@ package struct RequestHead: Sendable {
   package var authority: Range<Int>?
   /// 0 or 1: HTTP/1.0 or HTTP/1.1.
   package var minorVersion = 1
-  package var fields: [HeaderField] = []
+  package private(set) var fields: [HeaderField] = []
+  /// Where the first field of each known name stands among the fields, for those that are in `known`.
+  private var firstPlaces = InlineArray<19, UInt32>(repeating: 0)
+  /// Bits by `KnownField.rawValue`: the fields that are there, and those that are there more than once.
+  private var known: UInt32 = 0
+  private var repeated: UInt32 = 0
   package var framing: BodyFraming = .none
   /// Whether another request may follow on this connection (RFC 9112 §9.3).
   package var keepsAlive = false
@@ -48,53 +55,74 @@ package struct RequestHead: Sendable {
     authority = nil
     minorVersion = 1
     fields.removeAll(keepingCapacity: true)
+    known = 0
+    repeated = 0
     framing = .none
     keepsAlive = false
     expectsContinue = false
     byteCount = 0
   }
 
-  /// The value of the first field of that name.
-  package func first(_ lowercaseName: StaticString, in bytes: Span<UInt8>) -> Range<Int>? {
-    for field in fields where HTTPGrammar.equals(ignoringCase: lowercaseName, bytes, field.name) { return field.value }
-    return nil
-  }
-
-  /// The values of all fields of that name, in order.
-  package func values(of lowercaseName: StaticString, in bytes: Span<UInt8>) -> [Range<Int>] {
-    var values: [Range<Int>] = []
-    for field in fields where HTTPGrammar.equals(ignoringCase: lowercaseName, bytes, field.name) {
-      values.append(field.value)
+  /// Takes a field in, behind those before it.
+  mutating func append(_ field: HeaderField) {
+    // Most heads have fewer: one allocation serves the connection.
+    if fields.isEmpty { fields.reserveCapacity(16) }
+    fields.append(field)
+    guard let name = field.known else { return }
+    let bit: UInt32 = 1 &<< UInt32(name.rawValue)
+    if known & bit == 0 {
+      known |= bit
+      firstPlaces[Int(name.rawValue)] = UInt32(truncatingIfNeeded: fields.count &- 1)
+    } else {
+      repeated |= bit
     }
-    return values
   }
 
-  /// How many fields have that name.
-  package func occurrences(of lowercaseName: StaticString, in bytes: Span<UInt8>) -> Int {
-    var count = 0
-    for field in fields where HTTPGrammar.equals(ignoringCase: lowercaseName, bytes, field.name) { count += 1 }
-    return count
+  /// The value of the first field of that name.
+  package func first(_ name: KnownField) -> Range<Int>? {
+    guard known & (1 &<< UInt32(name.rawValue)) != 0 else { return nil }
+    return fields[Int(firstPlaces[Int(name.rawValue)])].value
+  }
+
+  /// Whether there is more than one field of that name.
+  package func isRepeated(_ name: KnownField) -> Bool {
+    repeated & (1 &<< UInt32(name.rawValue)) != 0
   }
 
   /// Whether the token is an element of any of the comma-separated fields of that name, in either case.
-  package func hasToken(
-    _ lowercaseToken: StaticString, in lowercaseName: StaticString, bytes: Span<UInt8>
-  ) -> Bool {
-    for field in fields where HTTPGrammar.equals(ignoringCase: lowercaseName, bytes, field.name) {
-      var rest: Range<Int>? = field.value
-      while let part = HTTPGrammar.nextPart(bytes, of: &rest, separatedBy: UInt8(ascii: ",")) {
-        let element = HTTPGrammar.trimmed(bytes, part)
-        if HTTPGrammar.equals(ignoringCase: lowercaseToken, bytes, element) { return true }
-      }
+  package func hasToken(_ lowercaseToken: StaticString, in name: KnownField, bytes: Span<UInt8>) -> Bool {
+    guard let first = first(name) else { return false }
+    // As nearly everybody sends it.
+    if HTTPGrammar.equals(ignoringCase: lowercaseToken, bytes, first) { return true }
+    guard isRepeated(name) else { return Self.hasToken(lowercaseToken, in: first, bytes) }
+    for field in fields where field.known == name {
+      if Self.hasToken(lowercaseToken, in: field.value, bytes) { return true }
     }
     return false
   }
 
+  private static func hasToken(_ lowercaseToken: StaticString, in value: Range<Int>, _ bytes: Span<UInt8>) -> Bool {
+    var rest: Range<Int>? = value
+    while let part = HTTPGrammar.nextPart(bytes, of: &rest, separatedBy: UInt8(ascii: ",")) {
+      let element = HTTPGrammar.trimmed(bytes, part)
+      if HTTPGrammar.equals(ignoringCase: lowercaseToken, bytes, element) { return true }
+    }
+    return false
+  }
+
+  /// The values of all fields of that name, in order.
+  package func values(of name: KnownField) -> [Range<Int>] {
+    guard let first = first(name) else { return [] }
+    guard isRepeated(name) else { return [first] }
+    return fields.filter { $0.known == name }.map(\.value)
+  }
+
   /// The elements of all comma-separated fields of that name, without white space around them and without the empty
   /// ones (RFC 9110 §5.6.1.2). Commas inside quoted strings split too: this is for lists of tokens.
-  package func listElements(of lowercaseName: StaticString, in bytes: Span<UInt8>) -> [Range<Int>] {
+  package func listElements(of name: KnownField, in bytes: Span<UInt8>) -> [Range<Int>] {
+    guard first(name) != nil else { return [] }
     var elements: [Range<Int>] = []
-    for field in fields where HTTPGrammar.equals(ignoringCase: lowercaseName, bytes, field.name) {
+    for field in fields where field.known == name {
       var rest: Range<Int>? = field.value
       while let part = HTTPGrammar.nextPart(bytes, of: &rest, separatedBy: UInt8(ascii: ",")) {
         let element = HTTPGrammar.trimmed(bytes, part)
@@ -102,5 +130,11 @@ package struct RequestHead: Sendable {
       }
     }
     return elements
+  }
+
+  /// The value of the first field of that name, for names that are asked for once in a while.
+  package func first(_ lowercaseName: StaticString, in bytes: Span<UInt8>) -> Range<Int>? {
+    for field in fields where HTTPGrammar.equals(ignoringCase: lowercaseName, bytes, field.name) { return field.value }
+    return nil
   }
 }

@@ -1,5 +1,3 @@
-import CCrypto
-
 /// Why a WebSocket handshake is refused. Afterwards the connection is closed: after a failed upgrade nobody can know
 /// what a proxy in between takes the following bytes for.
 package enum OpeningHandshakeError: Error, Equatable, Sendable {
@@ -15,8 +13,6 @@ package enum OpeningHandshakeError: Error, Equatable, Sendable {
   case repeatedKey
   case invalidKey
   case invalidSubprotocol
-  /// Not the client's fault: libcrypto would not compute a SHA-1.
-  case digestUnavailable
 
   /// The status of the answer. 426 must come with `answerFields`.
   package var status: Int {
@@ -25,7 +21,6 @@ package enum OpeningHandshakeError: Error, Equatable, Sendable {
     case .methodIsNotGet, .missingConnectionUpgrade, .hasBody, .missingVersion, .repeatedVersion, .missingKey,
       .repeatedKey, .invalidKey, .invalidSubprotocol:
       400
-    case .digestUnavailable: 500
     }
   }
 
@@ -48,7 +43,6 @@ package enum OpeningHandshakeError: Error, Equatable, Sendable {
     case .repeatedKey: "more than one Sec-WebSocket-Key field"
     case .invalidKey: "the Sec-WebSocket-Key is not 16 bytes in base64"
     case .invalidSubprotocol: "the Sec-WebSocket-Protocol field is not a list of tokens"
-    case .digestUnavailable: "the digest of the handshake could not be computed"
     }
   }
 }
@@ -57,7 +51,7 @@ package enum OpeningHandshakeError: Error, Equatable, Sendable {
 /// that accepts it.
 package struct OpeningHandshake: Sendable {
   /// The value of `Sec-WebSocket-Accept`: 28 characters of base64.
-  package let acceptKey: [UInt8]
+  package let acceptKey: InlineArray<28, UInt8>
   /// The offered subprotocols in the client's order, as ranges into the request's bytes.
   package let subprotocols: [Range<Int>]
   /// The values of the `Sec-WebSocket-Extensions` fields, as ranges into the request's bytes.
@@ -65,81 +59,86 @@ package struct OpeningHandshake: Sendable {
 
   /// Whether the request asks to become a WebSocket, rightly or wrongly: `init` says. HTTP/1.0 cannot (RFC 9110 §7.8).
   package static func isUpgrade(head: RequestHead, bytes: Span<UInt8>) -> Bool {
-    head.minorVersion >= 1 && head.hasToken("websocket", in: "upgrade", bytes: bytes)
+    head.minorVersion >= 1 && head.hasToken("websocket", in: .upgrade, bytes: bytes)
   }
 
   /// Reads the handshake out of a request that the parser accepted, so that it has exactly one Host.
   package init(head: RequestHead, bytes: Span<UInt8>) throws(OpeningHandshakeError) {
     guard OpeningHandshake.isUpgrade(head: head, bytes: bytes) else { throw .notAnUpgrade }
     guard head.method == .get else { throw .methodIsNotGet }
-    guard head.hasToken("upgrade", in: "connection", bytes: bytes) else { throw .missingConnectionUpgrade }
+    guard head.hasToken("upgrade", in: .connection, bytes: bytes) else { throw .missingConnectionUpgrade }
     guard head.framing == .none || head.framing == .length(0) else { throw .hasBody }
 
-    guard let version = head.first("sec-websocket-version", in: bytes) else { throw .missingVersion }
-    guard head.occurrences(of: "sec-websocket-version", in: bytes) == 1 else { throw .repeatedVersion }
+    guard let version = head.first(.secWebSocketVersion) else { throw .missingVersion }
+    guard !head.isRepeated(.secWebSocketVersion) else { throw .repeatedVersion }
     guard HTTPGrammar.equals("13", bytes, version) else { throw .unsupportedVersion }
 
-    guard let key = head.first("sec-websocket-key", in: bytes) else { throw .missingKey }
-    guard head.occurrences(of: "sec-websocket-key", in: bytes) == 1 else { throw .repeatedKey }
+    guard let key = head.first(.secWebSocketKey) else { throw .missingKey }
+    guard !head.isRepeated(.secWebSocketKey) else { throw .repeatedKey }
     guard OpeningHandshake.isKey(bytes, key) else { throw .invalidKey }
 
-    let subprotocols = head.listElements(of: "sec-websocket-protocol", in: bytes)
+    let subprotocols = head.listElements(of: .secWebSocketProtocol, in: bytes)
     for subprotocol in subprotocols where !HTTPGrammar.isToken(bytes, subprotocol) { throw .invalidSubprotocol }
 
-    self.acceptKey = try OpeningHandshake.acceptKey(for: bytes.extracting(key))
+    self.acceptKey = AcceptKey.make(for: bytes.extracting(key))
     self.subprotocols = subprotocols
-    self.extensions = head.values(of: "sec-websocket-extensions", in: bytes)
+    self.extensions = head.values(of: .secWebSocketExtensions)
   }
 
-  /// Appends the `101 Switching Protocols` answer, with the selected subprotocol and the accepted extensions if any.
-  package func appendResponse(subprotocol: String?, extensions: String?, into output: inout [UInt8]) {
-    ResponseHead.appendStatusLine(101, into: &output)
-    output.append("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ")
-    output.append(acceptKey.span)
-    output.append("\r\n")
+  private static let answerHead: StaticString = """
+    HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept:\u{20}
+    """
+
+  private static let lineEnd: StaticString = "\r\n"
+
+  /// Writes the `101 Switching Protocols` answer, with the selected subprotocol and the accepted extensions if any, to the
+  /// first bytes of `target`, and returns how many those are; nil where it has too few.
+  package func writeResponse(
+    subprotocol: String?, extensions: String?, to target: UnsafeMutableRawBufferPointer
+  ) -> Int? {
+    var writer = unsafe BufferWriter(target)
+    writer.append(Self.answerHead)
+    writer.append(acceptKey.span)
+    writer.append(Self.lineEnd)
     if let subprotocol {
-      ResponseHead.appendField(name: "Sec-WebSocket-Protocol", value: subprotocol, into: &output)
+      writer.append("Sec-WebSocket-Protocol: ")
+      writer.append(fieldValue: subprotocol)
+      writer.append(Self.lineEnd)
     }
     if let extensions {
-      ResponseHead.appendField(name: "Sec-WebSocket-Extensions", value: extensions, into: &output)
+      writer.append("Sec-WebSocket-Extensions: ")
+      writer.append(fieldValue: extensions)
+      writer.append(Self.lineEnd)
     }
-    output.append("\r\n")
+    writer.append(Self.lineEnd)
+    return writer.fits ? writer.byteCount : nil
+  }
+
+  /// As `writeResponse`, at the end of an array.
+  package func appendResponse(subprotocol: String?, extensions: String?, into output: inout [UInt8]) {
+    let byteCount =
+      Self.answerHead.utf8CodeUnitCount + 128 + (subprotocol?.utf8.count ?? 0) + (extensions?.utf8.count ?? 0)
+    unsafe withUnsafeTemporaryAllocation(byteCount: byteCount, alignment: 1) { buffer in
+      guard let written = unsafe writeResponse(subprotocol: subprotocol, extensions: extensions, to: buffer) else {
+        return
+      }
+      unsafe output.append(contentsOf: buffer[..<written])
+    }
   }
 
   /// 16 bytes in base64 are 22 of its characters and `==`.
   private static func isKey(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
-    guard range.count == 24, HTTPGrammar.equals("==", bytes, (range.upperBound - 2)..<range.upperBound) else {
-      return false
-    }
-    for index in range.lowerBound..<(range.upperBound - 2) {
-      switch bytes[index] {
-      case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "/"):
-        continue
-      default:
-        return false
-      }
-    }
+    guard range.count == AcceptKey.keyByteCount,
+      HTTPGrammar.equals("==", bytes, (range.upperBound - 2)..<range.upperBound)
+    else { return false }
+    for index in range.lowerBound..<(range.upperBound - 2) where !isBase64(bytes[index]) { return false }
     return true
   }
 
-  /// The base64 of the SHA-1 of the key and the protocol's GUID (RFC 6455 §4.2.2).
-  private static func acceptKey(for key: Span<UInt8>) throws(OpeningHandshakeError) -> [UInt8] {
-    var input: [UInt8] = []
-    input.reserveCapacity(60)
-    input.append(key)
-    input.append("258EAFA5-E914-47DA-95CA-C5AB0DC85B11")
-
-    var digest = [UInt8](repeating: 0, count: 20)
-    var digestByteCount: UInt32 = 0
-    // SAFETY: SHA-1 writes 20 bytes, which digest has; both arrays live through the call.
-    let succeeded = unsafe EVP_Digest(input, input.count, &digest, &digestByteCount, EVP_sha1(), nil)
-    guard succeeded == 1, digestByteCount == digest.count else { throw .digestUnavailable }
-
-    var encoded = [UInt8](repeating: 0, count: 29)
-    // SAFETY: 20 bytes become 28 characters and a NUL, which is what encoded holds.
-    let encodedByteCount = unsafe EVP_EncodeBlock(&encoded, digest, 20)
-    encoded.removeLast(encoded.count - Int(encodedByteCount))
-    return encoded
+  /// One bit for each character of base64 below 64, which are digits, `+` and `/`, and for each letter.
+  @inline(__always)
+  private static func isBase64(_ byte: UInt8) -> Bool {
+    let bits: UInt64 = byte & 0x40 == 0 ? 0x03ff_8800_0000_0000 : 0x07ff_fffe_07ff_fffe
+    return byte < 0x80 && (bits &>> UInt64(byte & 0x3f)) & 1 == 1
   }
 }

@@ -23,6 +23,8 @@ final class SimulatedEnvironment: GatewayEnvironment {
   var acceptFailure: Int32?
   /// Peers that were accepted only to be closed.
   private(set) var discardedCount = 0
+  /// Calls of `send`.
+  private(set) var sendCount = 0
 
   init(world: SimulatedWorld) { self.world = world }
 
@@ -133,6 +135,7 @@ final class SimulatedEnvironment: GatewayEnvironment {
   }
 
   func send(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> StreamOutcome {
+    sendCount += 1
     guard let stream = streams[descriptor] else {
       world.misuses.append("send to descriptor \(descriptor)")
       return .failed(9)

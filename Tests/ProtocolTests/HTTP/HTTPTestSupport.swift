@@ -157,23 +157,23 @@ struct ReceivedRequest {
     self.head = head
   }
 
-  func hasToken(_ token: StaticString, in name: StaticString) -> Bool {
+  func hasToken(_ token: StaticString, in name: KnownField) -> Bool {
     head.hasToken(token, in: name, bytes: bytes.span)
   }
 
-  func listElements(of name: StaticString) -> [String] {
+  func listElements(of name: KnownField) -> [String] {
     head.listElements(of: name, in: bytes.span).map { text(bytes, $0) }
   }
 
-  func values(of name: StaticString) -> [String] {
-    head.values(of: name, in: bytes.span).map { text(bytes, $0) }
+  func values(of name: KnownField) -> [String] {
+    head.values(of: name).map { text(bytes, $0) }
+  }
+
+  func first(_ name: KnownField) -> String? {
+    head.first(name).map { text(bytes, $0) }
   }
 
   func first(_ name: StaticString) -> String? {
     head.first(name, in: bytes.span).map { text(bytes, $0) }
-  }
-
-  func occurrences(of name: StaticString) -> Int {
-    head.occurrences(of: name, in: bytes.span)
   }
 }

@@ -1,3 +1,4 @@
+import CCrypto
 import Protocol
 import Testing
 
@@ -27,7 +28,7 @@ struct OpeningHandshakeTests {
     let received = try ReceivedRequest(text)
     let handshake = try OpeningHandshake(head: received.head, bytes: received.bytes.span)
     return Accepted(
-      acceptKey: String(decoding: handshake.acceptKey, as: UTF8.self),
+      acceptKey: String(decoding: [UInt8](handshake.acceptKey.span), as: UTF8.self),
       subprotocols: handshake.subprotocols.map { ProtocolTests.text(received.bytes, $0) },
       extensions: handshake.extensions.map { ProtocolTests.text(received.bytes, $0) }, handshake: handshake)
   }
@@ -55,6 +56,40 @@ struct OpeningHandshakeTests {
   func `the accept key is the digest of the key and the GUID`(key: String, acceptKey: String) throws {
     let accepted = try accept(Self.request("Sec-WebSocket-Key", replacedBy: ["Sec-WebSocket-Key: \(key)"]))
     #expect(accepted.acceptKey == acceptKey)
+  }
+
+  /// Any key, against the library that everybody trusts.
+  @Test(arguments: 1...50 as ClosedRange<UInt64>)
+  func `the accept key is what libcrypto makes of it`(seed: UInt64) throws {
+    var generator = SeededGenerator(seed: seed)
+    let characters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    let key = (0..<22).map { _ in characters[Int(generator.next() >> 58)] } + Array("==".utf8)
+    let input = key + Array("258EAFA5-E914-47DA-95CA-C5AB0DC85B11".utf8)
+    var digest = [UInt8](repeating: 0, count: 20)
+    var encoded = [UInt8](repeating: 0, count: 29)
+    // SAFETY: SHA-1 writes 20 bytes, their base64 is 28 characters and a NUL.
+    unsafe EVP_Digest(input, input.count, &digest, nil, EVP_sha1(), nil)
+    _ = unsafe EVP_EncodeBlock(&encoded, digest, 20)
+    let text = String(decoding: key, as: UTF8.self)
+    let accepted = try accept(Self.request("Sec-WebSocket-Key", replacedBy: ["Sec-WebSocket-Key: \(text)"]))
+    #expect(accepted.acceptKey == String(decoding: encoded.dropLast(), as: UTF8.self), "seed \(seed)")
+  }
+
+  @Test func `the answer needs its room`() throws {
+    let handshake = try accept(Self.request()).handshake
+    var expected: [UInt8] = []
+    handshake.appendResponse(subprotocol: "signalbox.v1", extensions: nil, into: &expected)
+    for roomByteCount in [0, 1, expected.count - 1, expected.count, expected.count + 1] {
+      var room = [UInt8](repeating: 0xee, count: roomByteCount + 1)
+      let written = unsafe room.withUnsafeMutableBytes { buffer in
+        unsafe handshake.writeResponse(
+          subprotocol: "signalbox.v1", extensions: nil,
+          to: UnsafeMutableRawBufferPointer(rebasing: buffer[..<roomByteCount]))
+      }
+      #expect(written == (roomByteCount < expected.count ? nil : expected.count))
+      #expect(room[roomByteCount] == 0xee)
+      if let written { #expect(Array(room[..<written]) == expected) }
+    }
   }
 
   @Test func `the answer switches protocols`() throws {

@@ -1,0 +1,46 @@
+import GatewayDomain
+import Protocol
+
+/// What a path of the WebSocket endpoints names.
+enum SocketDestination: Sendable {
+  case task(String)
+  case execution(String)
+  case action
+  case echo
+
+  /// Needs no token.
+  var isOpen: Bool {
+    if case .echo = self { return true }
+    return false
+  }
+
+  var isAction: Bool {
+    if case .action = self { return true }
+    return false
+  }
+}
+
+/// An opening handshake on its way in.
+struct UpgradeCandidate: Sendable {
+  let handshake: OpeningHandshake
+  let destination: SocketDestination
+  var task: TaskIdentifier?
+  var bearer = Credentials.Bearer(principal: .anonymous, expiresAt: .infinity)
+
+  init(handshake: OpeningHandshake, destination: SocketDestination) {
+    self.handshake = handshake
+    self.destination = destination
+  }
+}
+
+/// The parsed head of a handshake that is answered while it is read; kept from one to the next for its storage.
+final class OpeningScratch {
+  private(set) var head = RequestHead()
+  private var parser = RequestParser()
+
+  /// Whether the bytes begin with a whole, valid head.
+  func parse(_ bytes: Span<UInt8>) -> Bool {
+    parser.reset()
+    return (try? parser.parse(bytes, into: &head)) ?? false
+  }
+}
