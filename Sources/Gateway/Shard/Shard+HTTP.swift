@@ -262,7 +262,7 @@ extension Shard {
       return respond(slot, problem: Problem(.forbidden, "this call is for publishers, the token is a user's"))
     }
     if let problem = contentTypeProblem(exchange, call) { return respond(slot, problem: problem) }
-    if shared.mailboxes.contains(where: { $0.isOverfull }) {
+    if shared.mailPressure.isHigh {
       return respond(slot, problem: Problem(.overCapacity, "this node has more work than it can do, try again"))
     }
     perform(slot, exchange, call, bearer)
