@@ -19,6 +19,8 @@ let package = Package(
     // DWARF 4: valgrind of Debian 12 does not read what clang writes for C by default.
     .executableTarget(name: "ceiling", path: "Sources/Ceiling", cSettings: [.unsafeFlags(["-O3", "-gdwarf-4"])]),
     .target(name: "CLoadShim", path: "Sources/CLoadShim"),
-    .executableTarget(name: "load", dependencies: ["CLoadShim"], path: "Sources/Load", swiftSettings: settings),
+    .systemLibrary(name: "CZlib", path: "Sources/CZlib"),
+    .executableTarget(
+      name: "load", dependencies: ["CLoadShim", "CZlib"], path: "Sources/Load", swiftSettings: settings),
   ]
 )

@@ -1,68 +1,152 @@
-"""The plot: horizontal bars, one group for each row of the table, as multiples of the row's reference. SVG by hand."""
+"""The plot: a lane for each row of the table, a mark for each server, on a logarithmic scale of multiples of the row's
+ceiling. SVG by hand; PNG by whatever tool is there."""
 
 from __future__ import annotations
 
 import html
+import math
+import pathlib
+import shutil
+import subprocess
+import tempfile
 
-from .report import Row
+from .report import Row, column_of
 from .scenarios import CEILINGS
 
-WIDTH = 860
-LABEL_WIDTH = 380
-BAR_HEIGHT = 18
-GROUP_GAP = 14
-TOP = 56
-BOTTOM = 34
-COLORS = {"signalbox": "#d9480f", "signalbox-2": "#e8791f"}
-OTHER_COLOR = "#495057"
+WIDTH = 1000
+LABEL_WIDTH = 400
+RIGHT = 40
+LANE_HEIGHT = 38
+TOP = 60
+LEGEND_LINE_HEIGHT = 22
+LEGEND_COLUMN_WIDTH = 190
+BOTTOM = 48
+TICKS = (0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20, 50, 100, 200, 500)
+OURS_COLOR = "#d9480f"
+# Told apart by shape as well as by colour.
+COLORS = ("#1971c2", "#2f9e44", "#9c36b5", "#0c8599", "#e8590c", "#5c940d", "#495057", "#c2255c")
+SHAPES = ("circle", "square", "diamond", "triangle")
 STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #212529; }
   .title { font-size: 16px; font-weight: 600; }
   .quiet { fill: #6c757d; font-size: 12px; }
-  .aim { stroke: #2b8a3e; stroke-width: 2; }
-  .one { stroke: #adb5bd; stroke-dasharray: 3 3; }
-  @media (prefers-color-scheme: dark) { text { fill: #e9ecef; } .quiet { fill: #adb5bd; } .paper { fill: #16191d; } }
+  .ours { font-weight: 600; fill: #d9480f; }
+  .aim { stroke: #2b8a3e; stroke-width: 2.5; }
+  .grid { stroke: #dee2e6; }
+  .one { stroke: #868e96; stroke-dasharray: 3 3; }
+  .band { fill: #f8f9fa; }
+  @media (prefers-color-scheme: dark) {
+    text { fill: #e9ecef; } .quiet { fill: #adb5bd; } .paper { fill: #16191d; } .grid { stroke: #343a40; }
+    .band { fill: #1d2126; } .ours { fill: #ff8a50; }
+  }
 """
 
 
-def bars(rows: list[Row]) -> str:
+def mark(shape: str, x: float, y: float, color: str, title: str, size: float = 5.5) -> str:
+    told = f"<title>{html.escape(title)}</title>"
+    style = f'fill="{color}" fill-opacity="0.85"'
+    if shape == "circle":
+        return f'<circle cx="{x}" cy="{y}" r="{size}" {style}>{told}</circle>'
+    if shape == "square":
+        return f'<rect x="{x - size}" y="{y - size}" width="{2 * size}" height="{2 * size}" {style}>{told}</rect>'
+    corners = {
+        "diamond": ((0, -1.3), (1.3, 0), (0, 1.3), (-1.3, 0)), "triangle": ((0, -1.25), (1.2, 0.9), (-1.2, 0.9)),
+    }[shape]
+    points = " ".join(f"{x + dx * size:.1f},{y + dy * size:.1f}" for dx, dy in corners)
+    return f'<polygon points="{points}" {style}>{told}</polygon>'
+
+
+def lanes(rows: list[Row]) -> str:
     """Only rows that are compared with a ceiling: the others have nothing to be a multiple of."""
     shown = [row for row in rows if row.ratio is not None and row.server not in CEILINGS and row.scenario.reference in CEILINGS]
     groups: dict[str, list[Row]] = {}
     for row in shown:
-        groups.setdefault(row.scenario.title, []).append(row)
-    scale_end = max([1.5, *(row.ratio_highest for row in shown)]) * 1.05
-    per_unit = (WIDTH - LABEL_WIDTH - 90) / scale_end
-    height = TOP + sum(len(group) * BAR_HEIGHT + GROUP_GAP for group in groups.values()) + BOTTOM
+        groups.setdefault(row.scenario.name, []).append(row)
+    peers = list(dict.fromkeys(column_of(row.server) for row in shown if not is_ours(row)))
+    looks = {peer: (COLORS[i % len(COLORS)], SHAPES[(i // len(COLORS) + i) % len(SHAPES)]) for i, peer in enumerate(peers)}
+
+    # What lies further left is a latency's luck, and would squeeze all the rest.
+    low = max(0.6, min([0.8, *(row.ratio_lowest for row in shown)]) * 0.95)
+    high = max([2.0, *(row.ratio_highest for row in shown), *(row.scenario.aim or 1 for row in shown)]) * 1.12
+    legend_columns = max(1, (WIDTH - 40) // LEGEND_COLUMN_WIDTH)
+    legend_lines = (len(peers) + 1 + legend_columns - 1) // legend_columns
+    top = TOP + legend_lines * LEGEND_LINE_HEIGHT + 12
+    bottom = top + len(groups) * LANE_HEIGHT
+    height = bottom + BOTTOM
 
     def x(ratio: float) -> float:
-        return round(LABEL_WIDTH + ratio * per_unit, 1)
+        share = (math.log(max(ratio, low)) - math.log(low)) / (math.log(high) - math.log(low))
+        return round(LABEL_WIDTH + share * (WIDTH - LABEL_WIDTH - RIGHT), 1)
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
         f"<style>{STYLE}</style>",
         f'<rect class="paper" width="{WIDTH}" height="{height}" fill="#ffffff"/>',
-        '<text class="title" x="12" y="26">Cost relative to the ceiling (1 = a C loop that does nothing else)</text>',
-        f'<line class="one" x1="{x(1)}" x2="{x(1)}" y1="{TOP - 12}" y2="{height - BOTTOM + 4}"/>',
-        f'<text class="quiet" x="{x(1)}" y="{height - BOTTOM + 20}" text-anchor="middle">1.0</text>',
-        f'<text class="quiet" x="12" y="{height - BOTTOM + 20}">green: the aim · thin: lowest to highest repetition</text>',
+        '<text class="title" x="16" y="28">Cost of the server, as a multiple of a C loop that does nothing else</text>',
+        '<text class="quiet" x="16" y="48">logarithmic; line through Signalbox: lowest to highest repetition; green: its aim</text>',
     ]
-    y = TOP
-    for title, group in groups.items():
-        for index, row in enumerate(group):
-            middle = y + BAR_HEIGHT / 2
-            if index == 0:
-                parts.append(f'<text x="12" y="{middle + 4}">{html.escape(title)}</text>')
-            color = COLORS.get(row.server, OTHER_COLOR)
-            parts.append(
-                f'<rect x="{x(0)}" y="{y + 2}" width="{round(row.ratio * per_unit, 1)}" height="{BAR_HEIGHT - 4}" fill="{color}">'
-                f"<title>{html.escape(row.server)}: {row.ratio:.2f}</title></rect>")
-            parts.append(
-                f'<line x1="{x(row.ratio_lowest)}" x2="{x(row.ratio_highest)}" y1="{middle}" y2="{middle}" stroke="#868e96"/>')
-            if row.scenario.aim is not None:
-                parts.append(f'<line class="aim" x1="{x(row.scenario.aim)}" x2="{x(row.scenario.aim)}" y1="{y}" y2="{y + BAR_HEIGHT}"/>')
-            name = "" if row.server == "signalbox" else f" {html.escape(row.server)}"
-            parts.append(f'<text x="{x(row.ratio_highest) + 6}" y="{middle + 4}">{row.ratio:.2f}{name}</text>')
-            y += BAR_HEIGHT
-        y += GROUP_GAP
+    for index, name in enumerate(["signalbox", *peers]):
+        at = (24 + index % legend_columns * LEGEND_COLUMN_WIDTH, TOP + 12 + index // legend_columns * LEGEND_LINE_HEIGHT)
+        color, shape = looks.get(name, (OURS_COLOR, "circle"))
+        parts.append(mark(shape, *at, color, name, 7 if name == "signalbox" else 5.5))
+        parts.append(f'<text x="{at[0] + 14}" y="{at[1] + 4}"{ours_class(name == "signalbox")}>{html.escape(name)}</text>')
+    for index in range(0, len(groups), 2):
+        parts.append(f'<rect class="band" x="0" y="{top + index * LANE_HEIGHT}" width="{WIDTH}" height="{LANE_HEIGHT}"/>')
+    for tick in (tick for tick in TICKS if low <= tick <= high):
+        parts.append(f'<line class="{"one" if tick == 1 else "grid"}" x1="{x(tick)}" x2="{x(tick)}" y1="{top}" y2="{bottom}"/>')
+        parts.append(f'<text class="quiet" x="{x(tick)}" y="{bottom + 18}" text-anchor="middle">{tick:g}×</text>')
+    for index, group in enumerate(groups.values()):
+        parts += lane(group, top + (index + 0.5) * LANE_HEIGHT, x, looks)
     return "\n".join([*parts, "</svg>", ""])
+
+
+def lane(group: list[Row], middle: float, x, looks: dict[str, tuple[str, str]]) -> list[str]:
+    scenario = group[0].scenario
+    # Titles that do not fit are told in two lines, broken at a blank.
+    words, first = scenario.title.split(" "), ""
+    while words and len(first) + len(words[0]) < 58:
+        first += f"{' ' if first else ''}{words.pop(0)}"
+    texts = [first, " ".join(words)] if words else [first]
+    parts = [f'<text x="16" y="{middle + 4 + (line - (len(texts) - 1) / 2) * 15:.1f}">{html.escape(text)}</text>'
+             for line, text in enumerate(texts)]
+    if scenario.aim is not None:
+        parts.append(f'<line class="aim" x1="{x(scenario.aim)}" x2="{x(scenario.aim)}" y1="{middle - 13}" y2="{middle + 13}"/>')
+    for row in group:
+        if not is_ours(row):
+            color, shape = looks[column_of(row.server)]
+            parts.append(mark(shape, x(row.ratio), middle, color, f"{row.server}: {row.ratio:.2f}"))
+    for row in (row for row in group if is_ours(row)):
+        parts.append(f'<line x1="{x(row.ratio_lowest)}" x2="{x(row.ratio_highest)}" y1="{middle}" y2="{middle}" '
+                     f'stroke="{OURS_COLOR}" stroke-width="2" stroke-opacity="0.5"/>')
+        parts.append(mark("circle", x(row.ratio), middle, OURS_COLOR, f"{row.server}: {row.ratio:.2f}", 7))
+        parts.append(f'<text class="ours" x="{x(row.ratio)}" y="{middle - 10}" text-anchor="middle">{row.ratio:.2f}</text>')
+    return parts
+
+
+def is_ours(row: Row) -> bool:
+    return row.server == row.scenario.servers[-1]
+
+
+def ours_class(is_it: bool) -> str:
+    return ' class="ours"' if is_it else ""
+
+
+def rasterise(svg: pathlib.Path, png: pathlib.Path) -> bool:
+    """Whether some tool made a PNG of it."""
+    height = int(svg.read_text().split('viewBox="0 0 ')[1].split('"')[0].split(" ")[1])
+    with tempfile.TemporaryDirectory() as profile:
+        for command in (
+            ["rsvg-convert", "--zoom", "2", "--output", str(png), str(svg)],
+            ["inkscape", "--export-dpi", "192", f"--export-filename={png}", str(svg)],
+            ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={profile}",
+             "--force-device-scale-factor=2", f"--window-size={WIDTH},{height}", f"--screenshot={png}", svg.as_uri()],
+        ):
+            if shutil.which(command[0]) is None:
+                continue
+            try:
+                done = subprocess.run(command, capture_output=True, timeout=60).returncode == 0
+            except (OSError, subprocess.TimeoutExpired):
+                done = False
+            if done and png.exists():
+                return True
+    return False

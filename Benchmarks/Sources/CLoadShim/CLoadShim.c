@@ -33,13 +33,20 @@ int load_timer_set(int timer, uint64_t nanoseconds) {
   return timerfd_settime(timer, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
-int load_connect(uint16_t port) {
+int load_connect(uint16_t port, int receive_byte_count) {
   int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (descriptor < 0) return -1;
   int on = 1;
   struct linger reset = {.l_onoff = 1, .l_linger = 0};
   setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  if (receive_byte_count > 0) {
+    // With the segments of 64 KiB that loopback has, the kernel would keep megabytes for a sender whose peer does not
+    // read; with those of an Ethernet it keeps what it keeps there.
+    int segment_byte_count = 1460;
+    setsockopt(descriptor, IPPROTO_TCP, TCP_MAXSEG, &segment_byte_count, sizeof segment_byte_count);
+    setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &receive_byte_count, sizeof receive_byte_count);
+  }
   struct sockaddr_in address = {
       .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   if (connect(descriptor, (struct sockaddr *)&address, sizeof address) == 0 || errno == EINPROGRESS) return descriptor;

@@ -27,8 +27,8 @@ void topic_unsubscribe(int32_t index, int descriptor) {
   }
 }
 
-static size_t frame_header(size_t byte_count, uint8_t header[FRAME_HEADER_BYTE_COUNT_MAX]) {
-  header[0] = 0x81;
+static size_t frame_header(size_t byte_count, bool is_deflated, uint8_t header[FRAME_HEADER_BYTE_COUNT_MAX]) {
+  header[0] = is_deflated ? 0xC1 : 0x81;
   if (byte_count < 126) {
     header[1] = (uint8_t)byte_count;
     return 2;
@@ -68,11 +68,29 @@ static void send_faulty(int descriptor, const uint8_t *frame, size_t byte_count)
   kept_byte_count = 0;
 }
 
-void topic_publish(int32_t index, const uint8_t *payload, size_t byte_count) {
+static void topic_remember(struct topic *topic, const uint8_t *frame, size_t byte_count) {
+  if (topic->message_count == topic->start_capacity) {
+    topic->start_capacity = topic->start_capacity ? topic->start_capacity * 2 : 16;
+    topic->starts = realloc(topic->starts, topic->start_capacity * sizeof(size_t));
+    if (topic->starts == NULL) abort();
+  }
+  topic->starts[topic->message_count++] = topic->history ? topic->history->end : 0;
+  topic->history = bytes_append(topic->history, frame, byte_count);
+}
+
+void topic_resume(int32_t index, int descriptor, uint32_t since) {
+  struct topic *topic = &topics[index];
+  if (since >= topic->message_count) return;
+  size_t start = topic->starts[since];
+  connection_send(descriptor, topic->history->at + start, topic->history->end - start);
+}
+
+void topic_publish(int32_t index, const uint8_t *payload, size_t byte_count, bool is_deflated) {
   static uint8_t frame[FRAME_HEADER_BYTE_COUNT_MAX + READ_BYTE_COUNT];
   struct topic *topic = &topics[index];
-  size_t header_byte_count = frame_header(byte_count, frame);
+  size_t header_byte_count = frame_header(byte_count, is_deflated, frame);
   memcpy(frame + header_byte_count, payload, byte_count);
+  if (is_remembering) topic_remember(topic, frame, header_byte_count + byte_count);
 
   if (is_batching) {
     if (topic->turn == NULL || topic->turn->end == 0) waiting[waiting_count++] = index;
@@ -80,21 +98,30 @@ void topic_publish(int32_t index, const uint8_t *payload, size_t byte_count) {
     return;
   }
   for (uint32_t i = 0; i < topic->subscriber_count; i++) {
-    if (fault != FAULT_NONE && i == topic->subscriber_count / 2) {
+    if (uses_uring) {
+      uring_send(topic->subscribers[i], frame, header_byte_count + byte_count);
+    } else if (fault != FAULT_NONE && i == topic->subscriber_count / 2) {
       send_faulty(topic->subscribers[i], frame, header_byte_count + byte_count);
     } else {
       connection_send(topic->subscribers[i], frame, header_byte_count + byte_count);
     }
   }
+  // The frame's bytes are overwritten by the next one.
+  if (uses_uring) uring_submit();
 }
 
 void topics_flush(void) {
   for (uint32_t i = 0; i < waiting_count; i++) {
     struct topic *topic = &topics[waiting[i]];
     for (uint32_t j = 0; j < topic->subscriber_count; j++) {
-      connection_send(topic->subscribers[j], topic->turn->at, topic->turn->end);
+      if (uses_uring) {
+        uring_send(topic->subscribers[j], topic->turn->at, topic->turn->end);
+      } else {
+        connection_send(topic->subscribers[j], topic->turn->at, topic->turn->end);
+      }
     }
-    topic->turn->end = 0;
   }
+  if (uses_uring) uring_submit();
+  for (uint32_t i = 0; i < waiting_count; i++) topics[waiting[i]].turn->end = 0;
   waiting_count = 0;
 }

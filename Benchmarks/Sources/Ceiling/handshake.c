@@ -62,6 +62,6 @@ size_t handshake_answer(const char *head, size_t byte_count, char answer[256]) {
   base64_of_digest(digest, accept);
   return (size_t)snprintf(
       answer, 256,
-      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-      accept);
+      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n%s\r\n",
+      accept, is_compressed ? "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n" : "");
 }

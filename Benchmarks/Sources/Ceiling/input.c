@@ -29,9 +29,15 @@ static ssize_t read_head(int descriptor, size_t byte_count) {
   if (answer_byte_count == 0) return -1;
 
   if (memcmp(input, "GET /t/", 7) == 0) {
-    connection->topic = (int32_t)(strtoul((const char *)input + 7, NULL, 10) % TOPIC_COUNT_MAX);
+    char *rest;
+    connection->topic = (int32_t)(strtoul((const char *)input + 7, &rest, 10) % TOPIC_COUNT_MAX);
     connection->state = CONNECTION_SUBSCRIBER;
     topic_subscribe(connection->topic, descriptor);
+    if (memcmp(rest, "?since=", 7) == 0) {
+      connection_send(descriptor, (const uint8_t *)answer, answer_byte_count);
+      topic_resume(connection->topic, descriptor, (uint32_t)strtoul(rest + 7, NULL, 10));
+      return (ssize_t)head_byte_count;
+    }
   } else if (memcmp(input, "GET /echo", 9) == 0) {
     connection->state = CONNECTION_ECHO;
   } else if (memcmp(input, "GET /publish", 12) == 0) {
@@ -64,6 +70,7 @@ static ssize_t read_echo(int descriptor, size_t byte_count) {
     uint64_t wide_key = (uint64_t)key << 32 | key;
     uint8_t *to = input + written;
     memmove(to, frame, header_byte_count - 4);
+    if ((to[0] & 15) == 9) to[0] = 0x8A;
     to[1] &= 127;
     to += header_byte_count - 4;
     // Eight bytes at a time: a word written here ends at most four bytes into the word it was read from, because
@@ -90,9 +97,11 @@ static ssize_t read_control(size_t byte_count) {
     uint32_t topic, length;
     memcpy(&topic, input + position, 4);
     memcpy(&length, input + position + 4, 4);
+    bool is_deflated = length >> 31;
+    length &= INT32_MAX;
     if (topic >= TOPIC_COUNT_MAX || length > READ_BYTE_COUNT / 2) return -1;
     if (byte_count - position - 8 < length) break;
-    topic_publish((int32_t)topic, input + position + 8, length);
+    topic_publish((int32_t)topic, input + position + 8, length, is_deflated);
     position += 8 + length;
   }
   return (ssize_t)position;

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 struct connection connections[DESCRIPTOR_COUNT_MAX];
-bool is_batching;
+bool is_batching, is_remembering, is_compressed, uses_uring;
 enum fault fault;
 static int epoll;
 
@@ -58,6 +58,12 @@ int main(int argument_count, char **arguments) {
   for (int i = 1; i < argument_count; i++) {
     if (strcmp(arguments[i], "--batch") == 0) {
       is_batching = true;
+    } else if (strcmp(arguments[i], "--history") == 0) {
+      is_remembering = true;
+    } else if (strcmp(arguments[i], "--deflate") == 0) {
+      is_compressed = true;
+    } else if (strcmp(arguments[i], "--uring") == 0) {
+      uses_uring = true;
     } else if (strcmp(arguments[i], "--port") == 0 && i + 1 < argument_count) {
       port = (uint16_t)atoi(arguments[++i]);
     } else if (strcmp(arguments[i], "--fault") == 0 && i + 1 < argument_count) {
@@ -67,7 +73,7 @@ int main(int argument_count, char **arguments) {
         if (strcmp(arguments[i], names[kind]) == 0) fault = (enum fault)kind;
       }
     } else {
-      fprintf(stderr, "usage: ceiling [--port N] [--batch] [--fault drop|repeat|swap|flip|cut]\n");
+      fprintf(stderr, "usage: ceiling [--port N] [--batch] [--uring] [--history] [--deflate] [--fault drop|repeat|swap|flip|cut]\n");
       return 64;
     }
   }
@@ -77,6 +83,7 @@ int main(int argument_count, char **arguments) {
   setrlimit(RLIMIT_NOFILE, &limit);
   signal(SIGPIPE, SIG_IGN);
 
+  if (uses_uring) uring_open();
   epoll = epoll_create1(EPOLL_CLOEXEC);
   int listener = listen_on_loopback(port);
   watch(listener, EPOLLIN, true);

@@ -32,8 +32,13 @@ void connection_send(int descriptor, const uint8_t *bytes, size_t byte_count) {
     }
     bytes += sent;
     byte_count -= (size_t)sent;
-    watch(descriptor, EPOLLIN | EPOLLOUT, false);
   }
+  connection_keep(descriptor, bytes, byte_count);
+}
+
+void connection_keep(int descriptor, const uint8_t *bytes, size_t byte_count) {
+  struct connection *connection = &connections[descriptor];
+  if (connection->unsent == NULL) watch(descriptor, EPOLLIN | EPOLLOUT, false);
   connection->unsent = bytes_append(connection->unsent, bytes, byte_count);
 }
 

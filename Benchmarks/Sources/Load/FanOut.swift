@@ -4,7 +4,7 @@ import Glibc
 /// Publishes to subscribers and follows every message to every one of them.
 final class FanOut {
   private struct Subscriber {
-    let socket: Socket
+    var socket: Socket
     let topic: Int32
     /// How many whole messages it has.
     var messageCount = 0
@@ -14,11 +14,15 @@ final class FanOut {
 
   private static let publisherToken = -1
   private static let timerToken = -2
+  private static let probeToken = -3
+  /// How many subscribers are read between two looks at what the probe has to do: about a tenth of a millisecond.
+  private static let eventCountBesideProbe = 16
 
   private let poller = Poller()
   private let buffer: ReadBuffer
   private let publisher: Publisher
   private var target: any Target
+  private let checker: MessageChecker
   private let subscribers: UnsafeMutableBufferPointer<Subscriber>
   private let streams: UnsafeMutableBufferPointer<ReferenceStream>
   private let timer = load_timer_make()
@@ -35,6 +39,17 @@ final class FanOut {
   private(set) var readCount = 0
   private(set) var requestCount = 0
   private(set) var latencies = Histogram()
+  /// How late paced messages were sent.
+  private(set) var lateness = Histogram()
+
+  /// Looked after between reads, so that its times are right while thousands of subscribers have something.
+  var probe: LoopProbe? {
+    didSet { if let probe { poller.watch(probe.poller.descriptor, token: FanOut.probeToken) } }
+  }
+  /// While clients come back: when each one began to.
+  private var resumedAt: [UInt64] = []
+  /// From then until each had what it had missed.
+  private(set) var catchUps = Histogram()
 
   /// - Parameter underWayMax: messages published and not yet received by all, over all topics.
   init(fleet: Fleet, topicCount: Int, underWayMax: Int, options: Options, buffer: ReadBuffer) {
@@ -42,6 +57,7 @@ final class FanOut {
     let messageByteCount = options.messageByteCount
     self.buffer = buffer
     self.target = target
+    checker = MessageChecker(byteCountMax: messageByteCount)
     let count = fleet.sockets.count
     subscribers = .allocate(capacity: count)
     for index in 0..<count {
@@ -56,7 +72,8 @@ final class FanOut {
       streams.initializeElement(
         at: topic,
         to: ReferenceStream(
-          subscriberCount: subscriberCount, messageCountMax: perTopicMax, frameByteCountMax: messageByteCount + 256))
+          subscriberCount: subscriberCount, messageCountMax: perTopicMax, frameByteCountMax: messageByteCount + 256,
+          checker: checker, isCompressed: fleet.isCompressed))
     }
     publisher = Publisher(port: options.port, target: target, poller: poller, token: FanOut.publisherToken)
     poller.watch(timer, token: FanOut.timerToken)
@@ -69,11 +86,13 @@ final class FanOut {
     target.prepare(topicCount: streams.count, messageByteCount: messageByteCount)
     publish(count: 1, inBulk: false)
     awaitAll()
-    let delivered = streams[0].end(of: 0)
-    let headerByteCount = Frames.serverTextHeader(byteCount: delivered).count
-    let envelopeByteCount = max(0, delivered - headerByteCount - messageByteCount)
+    let envelopeByteCount = max(0, streams[0].plainByteCount - messageByteCount)
+    checker.forgetLength()
     target.prepare(topicCount: streams.count, messageByteCount: messageByteCount - envelopeByteCount)
   }
+
+  /// Of the last message of the first topic.
+  var lastNumber: Int { streams[0].publishedCount - 1 }
 
   func resetCounts() {
     publishedCount = 0
@@ -83,6 +102,8 @@ final class FanOut {
     readCount = 0
     requestCount = 0
     latencies.removeAll()
+    lateness.removeAll()
+    catchUps.removeAll()
   }
 
   // MARK: Ways to publish
@@ -104,6 +125,7 @@ final class FanOut {
       isTimerDue = false
       while !isTimerDue { turn() }
       if streams[nextTopic].underWay >= perTopicMax { fail("the server falls behind \(perSecond) messages a second") }
+      lateness.record(monotonicNanoseconds() - due)
       publish(count: 1, inBulk: false, at: due)
     }
     load_timer_set(timer, 0)
@@ -148,12 +170,21 @@ final class FanOut {
     while completedCount < publishedCount || publisher.requestsUnderWay > 0 { turn() }
   }
 
+  /// Until what the probe has sent is back.
+  func settleProbe() {
+    probe?.stop()
+    while let probe, !probe.isSettled { turn() }
+  }
+
   // MARK: Events
 
   private func turn() {
-    let isAlive = poller.wait(milliseconds: 10_000) { token in
+    let countMax = probe == nil ? Poller.eventCountMax : FanOut.eventCountBesideProbe
+    let isAlive = poller.wait(milliseconds: 10_000, countMax: countMax) { token in
       if token >= 0 {
         read(token)
+      } else if token == FanOut.probeToken {
+        // Below, as after every few events.
       } else if token == FanOut.timerToken {
         isTimerDue = true
         load_timer_set(timer, 0)
@@ -161,6 +192,7 @@ final class FanOut {
         _ = publisher.handleEvent(buffer)
       }
     }
+    probe?.turn(isUnderWay: completedCount < publishedCount)
     if !isAlive {
       fail(
         "nothing for ten seconds: \(publishedCount) published, all have \(completedCount), \(deliveryCount) deliveries")
@@ -172,12 +204,16 @@ final class FanOut {
     guard case .moved(let count) = subscribers[index].socket.receive(into: buffer.bytes) else {
       fail("subscriber \(index) was closed after \(subscribers[index].messageCount) messages")
     }
+    receive(UnsafeRawBufferPointer(rebasing: buffer.bytes[..<count]), index)
+  }
+
+  @inline(__always)
+  private func receive(_ bytes: UnsafeRawBufferPointer, _ index: Int) {
     readCount &+= 1
-    receivedByteCount &+= count
+    receivedByteCount &+= bytes.count
     let topic = Int(subscribers[index].topic)
-    streams[topic].receive(
-      UnsafeRawBufferPointer(rebasing: buffer.bytes[..<count]), at: subscribers[index].position)
-    subscribers[index].position &+= count
+    streams[topic].receive(bytes, at: subscribers[index].position)
+    subscribers[index].position &+= bytes.count
 
     let position = subscribers[index].position
     var message = subscribers[index].messageCount
@@ -191,6 +227,46 @@ final class FanOut {
       deliveryCount &+= 1
     } while message < streams[topic].receivedCount && streams[topic].end(of: message) <= position
     subscribers[index].messageCount = message
+    if !resumedAt.isEmpty, message == streams[topic].publishedCount { catchUps.record(now - resumedAt[index]) }
+  }
+
+  // MARK: Leaving and coming back
+
+  /// The subscribers' connections are lost, and messages are published that nobody receives, so many to each topic.
+  func lose(_ fleet: Fleet, missedMessageCount: Int) {
+    fleet.drop()
+    for _ in 0..<(missedMessageCount * streams.count) {
+      publish(count: 1, inBulk: false)
+      while publisher.requestsUnderWay > 0 { turn() }
+    }
+  }
+
+  /// How each topic's subscribers come back behind the last message they had.
+  func resumptions() -> [Resumption] {
+    streams.indices.map { topic in
+      let message = streams[topic].lastMessage()
+      guard let resumption = target.resumption(topic: topic, behind: message) else {
+        fail("no way back behind \(String(decoding: message, as: UTF8.self))")
+      }
+      return resumption
+    }
+  }
+
+  /// All subscribers come back at once; ends when everybody has everything.
+  func resume(plan: Fleet.Plan, options: Options) -> Fleet {
+    resumedAt = [UInt64](repeating: 0, count: plan.count)
+    let fleet = Fleet(plan, options: options, buffer: buffer) { index, startedAt, bytes in
+      self.resumedAt[index] = startedAt
+      self.receive(bytes, index)
+    }
+    resumedAt = fleet.startedAt
+    for index in subscribers.indices {
+      subscribers[index].socket = fleet.sockets[index]
+      poller.watch(fleet.sockets[index].descriptor, token: index)
+    }
+    awaitAll()
+    resumedAt = []
+    return fleet
   }
 
   /// After the last message: nobody may have less or more than the others.

@@ -3,8 +3,9 @@ import Glibc
 /// The frames of RFC 6455 as a load generator needs them: client text of up to 64 KiB, whole server messages.
 enum Frames {
   /// The opening handshake. The nonce is RFC 6455's own example, so the answer is known beforehand (§1.3).
-  static func upgradeRequest(path: String, host: String = "127.0.0.1") -> [UInt8] {
-    Array(
+  static func upgradeRequest(path: String, host: String = "127.0.0.1", extensions: String? = nil) -> [UInt8] {
+    let extensionField = extensions.map { "Sec-WebSocket-Extensions: \($0)\r\n" } ?? ""
+    return Array(
       """
       GET \(path) HTTP/1.1\r
       Host: \(host)\r
@@ -12,8 +13,24 @@ enum Frames {
       Connection: Upgrade\r
       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r
       Sec-WebSocket-Version: 13\r
-      \r\n
+      \(extensionField)\r\n
       """.utf8)
+  }
+
+  /// What browsers offer.
+  static let deflateOffer = "permessage-deflate; client_max_window_bits"
+
+  struct UpgradeAnswer {
+    var byteCount: Int
+    /// Whether the server agreed to permessage-deflate.
+    var isCompressed: Bool
+  }
+
+  /// A successful handshake's head; nil while it is incomplete.
+  static func upgradeAnswer(_ bytes: UnsafeRawBufferPointer) -> UpgradeAnswer? {
+    guard let byteCount = upgradeAnswerByteCount(bytes) else { return nil }
+    let head = UnsafeRawBufferPointer(rebasing: bytes[..<byteCount])
+    return UpgradeAnswer(byteCount: byteCount, isCompressed: head.firstIndex(of: "permessage-deflate") != nil)
   }
 
   /// The count of bytes of a successful handshake's head; nil while it is incomplete.
@@ -38,6 +55,13 @@ enum Frames {
     let keyBytes = (0..<4).map { UInt8(truncatingIfNeeded: key >> (8 * UInt32($0))) }
     frame += keyBytes
     for (index, byte) in payload.enumerated() { frame.append(byte ^ keyBytes[index & 3]) }
+    return frame
+  }
+
+  /// A masked ping of up to 125 bytes.
+  static func clientPing(_ payload: [UInt8], key: UInt32) -> [UInt8] {
+    var frame = clientText(payload, key: key)
+    frame[0] = 0x89
     return frame
   }
 

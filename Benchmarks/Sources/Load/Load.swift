@@ -8,8 +8,9 @@ enum Load {
     signal(SIGPIPE, SIG_IGN)
     let options = Options(arguments: Array(CommandLine.arguments.dropFirst()))
     let descriptorLimit = load_raise_descriptor_limit()
-    guard UInt64(options.clientCount) + 64 <= descriptorLimit else {
-      fail("\(options.clientCount) clients need more than the \(descriptorLimit) descriptors that are allowed")
+    let clientCount = options.clientCount + options.slowCount
+    guard UInt64(clientCount) + 64 <= descriptorLimit else {
+      fail("\(clientCount) clients need more than the \(descriptorLimit) descriptors that are allowed")
     }
     Scenarios(options: options, server: ServerProcess(identifier: options.server)).run()
   }

@@ -4,6 +4,8 @@ import Glibc
 struct Measurement {
   /// The load generator's share of its core above which the server may have waited for it.
   static let loadShareMax = 0.95
+  /// How late the load generator may send, as a share of the latencies that count from when it was due.
+  static let latenessShareMax = 0.25
 
   private(set) var cpuNanoseconds: UInt64 = 0
   private(set) var cpuTicks: UInt64 = 0
@@ -11,14 +13,14 @@ struct Measurement {
   private(set) var loadNanoseconds: UInt64 = 0
   private(set) var residentBefore = 0
   private(set) var residentAfter = 0
-  private(set) var socketMemoryGrowth = 0
+  private(set) var kernelMemoryGrowth = KernelMemory()
 
   /// Measures `body`. The pauses let the server come to rest, where the kernel has its time up to date.
   static func of(_ server: ServerProcess, _ body: () -> Void) -> Measurement {
     var measurement = Measurement()
     usleep(50_000)
     let before = server.usage()
-    let socketMemory = ServerProcess.socketMemoryByteCount()
+    let kernelMemory = KernelMemory.now()
     let loadBefore = ownCPUNanoseconds()
     let start = monotonicNanoseconds()
     body()
@@ -30,8 +32,18 @@ struct Measurement {
     measurement.cpuTicks = after.cpuTicks - before.cpuTicks
     measurement.residentBefore = before.residentByteCount
     measurement.residentAfter = after.residentByteCount
-    measurement.socketMemoryGrowth = ServerProcess.socketMemoryByteCount() - socketMemory
+    measurement.kernelMemoryGrowth = KernelMemory.now() - kernelMemory
     return measurement
+  }
+
+  /// Another stretch of the same work.
+  mutating func add(_ other: Measurement) {
+    cpuNanoseconds += other.cpuNanoseconds
+    cpuTicks += other.cpuTicks
+    wallNanoseconds += other.wallNanoseconds
+    loadNanoseconds += other.loadNanoseconds
+    residentAfter = other.residentAfter
+    kernelMemoryGrowth = other.kernelMemoryGrowth
   }
 
   var loadShare: Double { Double(loadNanoseconds) / Double(max(1, wallNanoseconds)) }
@@ -73,6 +85,15 @@ struct Report {
     add("resident_bytes", measurement.residentAfter)
     add("load_share", measurement.loadShare)
     add("load_saturated", measurement.loadShare > Measurement.loadShareMax)
+  }
+
+  /// How late the load generator was with what was due at a fixed time, and whether that is a part of the latencies that
+  /// cannot be neglected.
+  mutating func add(lateness: Histogram, of latencies: Histogram) {
+    guard lateness.count > 0, latencies.count > 0 else { return }
+    add("sent_late_us", lateness)
+    let late = Double(lateness.value(atQuantile: 0.99))
+    add("load_late", late > Measurement.latenessShareMax * Double(latencies.value(atQuantile: 0.99)))
   }
 
   func write() { print("{\(members.joined(separator: ","))}") }

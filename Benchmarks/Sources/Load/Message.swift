@@ -19,7 +19,7 @@ struct MessageTemplate {
   }
 
   /// Text that is no single repeated letter, so that it compresses about as logs do.
-  private static func text(byteCount: Int) -> String {
+  static func text(byteCount: Int) -> String {
     let words = ["indexing", "shard", "of", "documents", "embedding", "batch", "retry", "done", "in", "ms", "rows"]
     var text = ""
     var state: UInt32 = 2_463_534_242

@@ -3,7 +3,7 @@ import Glibc
 /// The command line: `--name value` throughout.
 struct Options {
   enum Scenario: String, CaseIterable {
-    case closed, paced, stream, topics, echo, handshake, idle
+    case closed, paced, stream, topics, deflate, echo, handshake, idle, resume, slow, spare
     case httpPublish = "http-publish"
     case linePublish = "ndjson-publish"
   }
@@ -30,9 +30,17 @@ struct Options {
   /// Lines of one NDJSON request.
   var lineCount = 500
 
+  /// Clients that subscribe and never read.
+  var slowCount = 0
+  /// Messages that fill what the server and the kernel keep for those.
+  var fillCount = 250
+  /// Messages of each topic that clients miss before they come back.
+  var missedCount = 20
+
   static let usage = """
     usage: load --scenario NAME --target NAME --port N --server PID [--clients N] [--topics N] [--operations N]
                 [--warm-up N] [--bytes N] [--under-way N] [--rate N] [--lines N]
+                [--slow N] [--fill N] [--missed N]
     scenarios: \(Scenario.allCases.map(\.rawValue).joined(separator: " "))
     """
 
@@ -54,6 +62,9 @@ struct Options {
       case "--bytes": messageByteCount = Options.number(name, value)
       case "--under-way": underWayMax = Options.number(name, value)
       case "--lines": lineCount = Options.number(name, value)
+      case "--slow": slowCount = Options.number(name, value)
+      case "--fill": fillCount = Options.number(name, value)
+      case "--missed": missedCount = Options.number(name, value)
       case "--rate":
         guard let rate = Double(value), rate > 0 else { Options.refuse(name, value) }
         perSecond = rate
@@ -61,7 +72,7 @@ struct Options {
       }
     }
     if port == 0 || server == 0 { fail(Options.usage) }
-    if [.topics, .idle].contains(scenario), clientCount < topicCount {
+    if [.topics, .idle, .resume].contains(scenario), clientCount < topicCount {
       fail("\(topicCount) topics need as many clients, not \(clientCount)")
     }
   }

@@ -17,8 +17,9 @@ func monotonicNanoseconds() -> UInt64 {
 
 /// Level-triggered epoll over tokens.
 final class Poller {
-  private static let eventCountMax = 1024
-  private let descriptor = load_epoll_make()
+  static let eventCountMax = 1024
+  /// Itself to be watched by another poller: readable while it has events.
+  let descriptor = load_epoll_make()
   private let events = UnsafeMutablePointer<load_event>.allocate(capacity: Poller.eventCountMax)
 
   deinit {
@@ -33,10 +34,10 @@ final class Poller {
     }
   }
 
-  /// Waits for events and hands each one's token over; false where none came in time.
+  /// Waits for events and hands each one's token over, at most `countMax` of them; false where none came in time.
   @inline(__always)
-  func wait(milliseconds: Int32, _ body: (Int) -> Void) -> Bool {
-    let count = load_epoll_wait(descriptor, events, Int32(Poller.eventCountMax), milliseconds)
+  func wait(milliseconds: Int32, countMax: Int = Poller.eventCountMax, _ body: (Int) -> Void) -> Bool {
+    let count = load_epoll_wait(descriptor, events, Int32(min(countMax, Poller.eventCountMax)), milliseconds)
     if count < 0 { fail("epoll_wait: errno \(errno)") }
     for index in 0..<Int(count) { body(Int(truncatingIfNeeded: events[index].token)) }
     return count > 0
@@ -54,8 +55,9 @@ struct Socket {
 
   let descriptor: Int32
 
-  init(port: UInt16) {
-    descriptor = load_connect(port)
+  /// - Parameter receiveByteCount: what the kernel may keep unread; 0 leaves that to it.
+  init(port: UInt16, receiveByteCount: Int32 = 0) {
+    descriptor = load_connect(port, receiveByteCount)
     if descriptor < 0 { fail("cannot connect to 127.0.0.1:\(port): errno \(errno)") }
   }
 

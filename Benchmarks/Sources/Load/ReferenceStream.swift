@@ -12,6 +12,13 @@ struct ReferenceStream {
   /// How many subscribers still lack a message.
   private let lacking: UnsafeMutablePointer<Int32>
   private let messageCountMask: Int
+  private let checker: MessageChecker
+  /// Where messages come compressed.
+  private let inflater: MessageInflater?
+  /// For a message that lies across the ring's end.
+  private let scratch: UnsafeMutableRawPointer
+  /// Of the last message that was parsed, inflated.
+  private(set) var plainByteCount = 0
 
   let subscriberCount: Int32
   private(set) var byteCount = 0
@@ -23,8 +30,12 @@ struct ReferenceStream {
 
   /// - Parameters:
   ///   - messageCountMax: under way at once at most.
-  ///   - frameByteCountMax: of one message with its envelope and header.
-  init(subscriberCount: Int, messageCountMax: Int, frameByteCountMax: Int) {
+  ///   - frameByteCountMax: of one message with its envelope and header, inflated.
+  ///   - isCompressed: each message must be compressed; else none may be.
+  init(
+    subscriberCount: Int, messageCountMax: Int, frameByteCountMax: Int, checker: MessageChecker,
+    isCompressed: Bool = false
+  ) {
     let messageCapacity = ReferenceStream.powerOfTwo(atLeast: messageCountMax + 1)
     ringByteCount = ReferenceStream.powerOfTwo(atLeast: messageCapacity * frameByteCountMax)
     ring = UnsafeMutableRawPointer.allocate(byteCount: ringByteCount, alignment: 64)
@@ -33,6 +44,9 @@ struct ReferenceStream {
     lacking = .allocate(capacity: messageCapacity)
     messageCountMask = messageCapacity - 1
     self.subscriberCount = Int32(subscriberCount)
+    self.checker = checker
+    inflater = isCompressed ? MessageInflater(byteCountMax: 2 * frameByteCountMax) : nil
+    scratch = .allocate(byteCount: ringByteCount, alignment: 64)
   }
 
   func deallocate() {
@@ -40,6 +54,7 @@ struct ReferenceStream {
     ends.deallocate()
     publishedAt.deallocate()
     lacking.deallocate()
+    scratch.deallocate()
   }
 
   private static func powerOfTwo(atLeast value: Int) -> Int {
@@ -108,41 +123,47 @@ struct ReferenceStream {
 
   private mutating func parse() {
     while let header = Frames.header(available: byteCount - parsedByteCount, at: { self.byte(parsedByteCount + $0) }) {
-      let end = parsedByteCount + header.headerByteCount + header.payloadByteCount
+      let start = parsedByteCount + header.headerByteCount
+      let end = start + header.payloadByteCount
       guard end <= byteCount else { return }
-      guard header.first == 0x81 else { fail("a frame that starts with \(header.first) instead of a whole text") }
-      let number = messageNumber(from: parsedByteCount + header.headerByteCount, to: end)
+      // A whole text message (RFC 6455 §5.2), compressed (RFC 7692 §6) or not.
+      guard header.first == (inflater == nil ? 0x81 : 0xC1) else {
+        fail("a frame that starts with \(header.first) instead of a whole \(inflater == nil ? "" : "compressed ")text")
+      }
+      var message = contiguous(from: start, to: end)
+      if let inflater { message = inflater.inflate(message) }
+      let number = checker.number(of: message)
       guard number == receivedCount, number < publishedCount else {
         fail("got message \(number) after \(receivedCount - 1), published are \(publishedCount)")
       }
+      plainByteCount = message.count
       ends[receivedCount & messageCountMask] = end
       receivedCount += 1
       parsedByteCount = end
     }
   }
 
+  /// The payload of the last message that somebody got.
+  func lastMessage() -> UnsafeRawBufferPointer {
+    let start = receivedCount > 1 ? end(of: receivedCount - 2) : 0
+    guard receivedCount > 0, let header = Frames.header(available: 4, at: { byte(start + $0) }) else {
+      return UnsafeRawBufferPointer(start: nil, count: 0)
+    }
+    return contiguous(from: start + header.headerByteCount, to: end(of: receivedCount - 1))
+  }
+
+  private func contiguous(from start: Int, to end: Int) -> UnsafeRawBufferPointer {
+    let offset = start & (ringByteCount - 1)
+    let first = min(end - start, ringByteCount - offset)
+    if first == end - start { return UnsafeRawBufferPointer(start: ring + offset, count: first) }
+    scratch.copyMemory(from: ring + offset, byteCount: first)
+    (scratch + first).copyMemory(from: ring, byteCount: end - start - first)
+    return UnsafeRawBufferPointer(start: scratch, count: end - start)
+  }
+
   @inline(__always)
   private func byte(_ position: Int) -> UInt8 {
     ring.load(fromByteOffset: position & (ringByteCount - 1), as: UInt8.self)
-  }
-
-  /// The seven digits after `"current":`.
-  private func messageNumber(from start: Int, to end: Int) -> Int {
-    let name: StaticString = "\"current\":"
-    let last = end - name.utf8CodeUnitCount - MessageTemplate.numberDigitCount
-    var position = start
-    search: while position <= last {
-      for index in 0..<name.utf8CodeUnitCount where byte(position + index) != name.utf8Start[index] {
-        position += 1
-        continue search
-      }
-      var number = 0
-      for index in 0..<MessageTemplate.numberDigitCount {
-        number = number * 10 + Int(byte(position + name.utf8CodeUnitCount + index)) - 48
-      }
-      return number - MessageTemplate.firstNumber
-    }
-    fail("a message without its number: \(String(decoding: (start..<end).map { byte($0) }, as: UTF8.self))")
   }
 
   private func mismatch(_ bytes: UnsafeRawBufferPointer, at position: Int) -> Never {

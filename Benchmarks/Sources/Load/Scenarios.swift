@@ -8,24 +8,29 @@ struct Scenarios {
 
   func run() {
     switch options.scenario {
-    case .closed, .paced, .stream, .topics: fanOut()
+    case .closed, .paced, .stream, .topics, .deflate: fanOut()
     case .echo: echo()
     case .handshake: handshake()
     case .idle: idle()
     case .httpPublish, .linePublish: publish()
+    case .resume: resume()
+    case .slow: slow()
+    case .spare: spare()
     }
   }
 
   /// One message goes to many; an operation is a delivery.
   private func fanOut() {
     let topicCount = options.scenario == .topics ? options.topicCount : 1
-    let underWayMax = options.scenario == .closed ? 1 : options.underWayMax
-    let fleet = Fleet(count: options.clientCount, topicCount: topicCount, options: options, buffer: buffer)
+    let underWayMax = [.closed, .deflate].contains(options.scenario) ? 1 : options.underWayMax
+    let plan = Fleet.Plan(
+      count: options.clientCount, topicCount: topicCount, offersDeflate: options.scenario == .deflate)
+    let fleet = Fleet(plan, options: options, buffer: buffer)
     let fanOut = FanOut(
       fleet: fleet, topicCount: topicCount, underWayMax: underWayMax, options: options, buffer: buffer)
     func publish(_ count: Int) {
       switch options.scenario {
-      case .closed: fanOut.runClosedLoop(messageCount: count)
+      case .closed, .deflate: fanOut.runClosedLoop(messageCount: count)
       case .paced: fanOut.runPaced(messageCount: count, perSecond: options.perSecond)
       default: fanOut.runStream(messageCount: count, underWayMax: underWayMax)
       }
@@ -43,14 +48,16 @@ struct Scenarios {
     report.add(measurement, operationCount: fanOut.deliveryCount)
     report.add("bytes_per_delivery", Double(fanOut.receivedByteCount) / Double(fanOut.deliveryCount))
     report.add("deliveries_per_read", Double(fanOut.deliveryCount) / Double(fanOut.readCount))
+    report.add("compressed", fleet.isCompressed)
     report.add("latency_us", fanOut.latencies)
+    report.add(lateness: fanOut.lateness, of: fanOut.latencies)
     report.add("verified", true)
     report.write()
   }
 
   private func echo() {
     let path = Targets.named(options.target).echoPath
-    let fleet = Fleet(count: options.clientCount, topicCount: 1, options: options, path: path, buffer: buffer)
+    let fleet = Fleet(.init(count: options.clientCount, path: path), options: options, buffer: buffer)
     let echo = Echo(
       fleet: fleet, messageByteCount: options.messageByteCount, underWay: options.underWayMax, buffer: buffer)
     echo.run(roundCount: options.warmUpCount)
@@ -65,16 +72,20 @@ struct Scenarios {
     report.write()
   }
 
-  /// Connections are opened as fast as the server answers, without a subscription.
+  /// Connections are opened as fast as the server answers, so many under way at once, without a subscription.
   private func handshake() {
     let path = Targets.named(options.target).subscriptionPath(topic: 0)
-    var fleets = [Fleet(count: options.warmUpCount, topicCount: 1, options: options, path: path, buffer: buffer)]
+    var plan = Fleet.Plan(count: options.warmUpCount, path: path, underWayMax: options.underWayMax)
+    var fleets = [Fleet(plan, options: options, buffer: buffer)]
+    plan.count = options.clientCount
     let measurement = Measurement.of(server) {
-      fleets.append(Fleet(count: options.clientCount, topicCount: 1, options: options, path: path, buffer: buffer))
+      fleets.append(Fleet(plan, options: options, buffer: buffer))
     }
     var report = Report(options)
+    report.add("under_way", options.underWayMax)
     report.add(measurement, operationCount: options.clientCount)
     report.add("latency_us", fleets[1].handshakes)
+    report.add("verified", true)
     report.write()
   }
 
@@ -82,7 +93,8 @@ struct Scenarios {
   private func idle() {
     var fleet: Fleet?
     let opening = Measurement.of(server) {
-      fleet = Fleet(count: options.clientCount, topicCount: options.topicCount, options: options, buffer: buffer)
+      let plan = Fleet.Plan(count: options.clientCount, topicCount: options.topicCount)
+      fleet = Fleet(plan, options: options, buffer: buffer)
       usleep(500_000)
     }
     let silence = Measurement.of(server) { usleep(UInt32(options.operationCount) * 1000) }
@@ -94,7 +106,11 @@ struct Scenarios {
     report.add("resident_bytes_without_clients", opening.residentBefore)
     report.add("resident_bytes", silence.residentAfter)
     report.add("bytes_per_connection", Double(silence.residentAfter - opening.residentBefore) / count)
-    report.add("socket_buffer_bytes_per_connection", Double(opening.socketMemoryGrowth) / count)
+    // Of both ends; see KernelMemory.
+    let kernel = opening.kernelMemoryGrowth
+    report.add("kernel_slab_bytes_per_connection", Double(kernel.slabByteCount) / count)
+    report.add("kernel_tcp_bytes_per_connection", Double(kernel.tcpByteCount) / count)
+    report.add("machine_bytes_per_connection", -Double(kernel.availableByteCount) / count)
     report.add("idle_cpu_permille", Double(silence.cpuNanoseconds) / Double(silence.wallNanoseconds) * 1000)
     report.write()
   }

@@ -56,12 +56,6 @@ struct ServerProcess {
     let count = read(descriptor, &bytes, bytes.count)
     return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
   }
-
-  /// Pages of memory that all TCP sockets of this machine hold for data, both ends, in bytes.
-  static func socketMemoryByteCount() -> Int {
-    let line = contents(of: "/proc/net/sockstat").split(separator: "\n").first { $0.hasPrefix("TCP:") } ?? ""
-    return (line.split(separator: " ").last.flatMap { Int($0) } ?? 0) * sysconf(Int32(_SC_PAGESIZE))
-  }
 }
 
 /// The load generator's own time, to know whether it was the bottleneck.

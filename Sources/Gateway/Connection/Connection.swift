@@ -40,8 +40,10 @@ struct Connection: ~Copyable {
   var generation: UInt32 = 0
   var phase = ConnectionPhase.free
   var endpoint = SocketEndpoint.action
-  /// In the flush list of this turn.
+  /// Waits for the flush, in this turn's list or among those left by earlier turns.
   var isMarked = false
+  /// Marked, and left by an earlier turn.
+  var isLeftOver = false
   /// The kernel refused bytes: wait for writability.
   var awaitsWritable = false
   var isReadPaused = false
@@ -99,6 +101,14 @@ struct Connection: ~Copyable {
   /// Users it has named, with authentication off; bounded by `SubscriptionLimits`.
   var namedUserCount: Int32 = 0
   var peer = InternetAddress(high: 0, low: 0)
+
+  /// Whether frames may still be queued for it.
+  @inline(__always)
+  var takesFrames: Bool { (phase == .open || phase == .http || phase == .closing) && !isCondemned }
+
+  /// Whether something waits for the queue to leave.
+  @inline(__always)
+  var hasMoreToDo: Bool { phase != .open || lags || endpoint == .echo }
 }
 
 /// Who is on a connection and what it waits for: made where there is anything to say, given up where there no longer is.
@@ -161,7 +171,6 @@ struct UserArrival: Sendable {
 struct OutboundNode {
   var frame: Int32 = -1
   var next: Int32 = -1
-  var isCompressed = false
   /// Queued before the connection became a WebSocket.
   var isHTTP = false
 }

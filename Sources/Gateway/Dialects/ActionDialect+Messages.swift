@@ -74,6 +74,47 @@ extension ActionDialect {
     return writer.bytes
   }
 
+  /// Writes the same as `event`, nothing skipped, where it leaves. A task's name and an epoch hold nothing that needs an
+  /// escape: the one by its rule, the other because it is of our own making.
+  static func append(_ event: TaskEvent, to buffer: inout FrameBuffer) {
+    buffer.append(opening(of: event.kind))
+    buffer.append(unescaped: event.task.text)
+    buffer.append(#"","epoch":""#)
+    buffer.append(unescaped: event.epoch.text)
+    buffer.append(#"","offset":"#)
+    buffer.append(decimal: event.offset)
+    buffer.append(success(of: event.kind))
+    if !event.given.isEmpty {
+      buffer.append(UInt8(ascii: ","))
+      buffer.append(event.given)
+    }
+    buffer.append(UInt8(ascii: "}"))
+  }
+
+  /// How many bytes those are.
+  static func byteCount(of event: TaskEvent) -> Int {
+    var byteCount = opening(of: event.kind).utf8CodeUnitCount + event.task.text.utf8.count
+    byteCount += #"","epoch":""#.utf8.count + event.epoch.text.utf8.count + #"","offset":"#.utf8.count
+    byteCount += FrameBuffer.decimalByteCount(event.offset) + success(of: event.kind).utf8CodeUnitCount
+    return byteCount + (event.given.isEmpty ? 1 : event.given.count + 2)
+  }
+
+  private static func opening(of kind: TaskEvent.Kind) -> StaticString {
+    switch kind {
+    case .progress: #"{"type":"progress","task_id":""#
+    case .complete: #"{"type":"complete","task_id":""#
+    case .error: #"{"type":"error","task_id":""#
+    case .cancelled: #"{"type":"cancelled","task_id":""#
+    }
+  }
+
+  private static func success(of kind: TaskEvent.Kind) -> StaticString {
+    switch kind {
+    case .complete(let success): success ? #","success":true"# : #","success":false"#
+    case .progress, .error, .cancelled: ""
+    }
+  }
+
   /// The published members. `success` is written from the event's kind, so that every `complete` says it;
   /// `RequestBodies` keeps it out of `given`.
   static func appendGiven(of event: TaskEvent, to writer: inout JSONWriter) {

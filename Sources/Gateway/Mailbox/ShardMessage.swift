@@ -98,24 +98,25 @@ struct ConfirmationNotice: Sendable {
   let only: ConnectionToken?
 }
 
-/// What crosses threads to a shard: the closed list.
+/// What crosses threads to a shard: the closed list. Payloads of more than a few words are boxed, here or in what they
+/// are made of: mail is moved from list to list, and a box moves at the price of a word.
 enum ShardMessage: Sendable {
   // To a home.
   case task(TaskCommand, from: ReplyAddress)
   case confirmation(ConfirmationCommand, from: ReplyAddress)
   case message(MessageCommand, from: ReplyAddress)
-  case watch(WatchRequest)
+  indirect case watch(WatchRequest)
   case unwatch(TaskIdentifier, Audience, shard: Int)
   /// `--status-interval`: the latest status to this shard's execution sockets again.
   case repeatStatus(TaskIdentifier, shard: Int)
   // To a shard with connections.
-  case watchOpened(WatchOpening)
-  case deliver(TaskDelivery)
-  case relay(Relay)
-  case ask(ConfirmationNotice)
+  indirect case watchOpened(WatchOpening)
+  indirect case deliver(TaskDelivery)
+  indirect case relay(Relay)
+  indirect case ask(ConfirmationNotice)
   case settled(CallbackIdentifier, frame: SharedFrame)
   /// `newcomer`: only connections that were the user's before that one.
-  case closeUser(UserIdentifier, newcomer: UserArrival?, CloseCode, reason: String, from: ReplyAddress)
+  indirect case closeUser(UserIdentifier, newcomer: UserArrival?, CloseCode, reason: String, from: ReplyAddress)
   case answer(ReplyAddress, Answer)
   case drain
   case stop
@@ -123,16 +124,16 @@ enum ShardMessage: Sendable {
 
 /// A command to a task's home.
 enum TaskCommand: Sendable {
-  case register(TaskRegistration, principal: Principal)
-  case progress(TaskIdentifier, ProgressReport)
-  case complete(TaskIdentifier, CompletionReport)
-  case fail(TaskIdentifier, FailureReport)
-  case heartbeat(TaskIdentifier, user: UserIdentifier?, message: JSONText?)
-  case cancel(TaskIdentifier, user: UserIdentifier?, reason: JSONText?, principal: Principal, relayAlways: Bool)
+  indirect case register(TaskRegistration, principal: Principal)
+  indirect case progress(TaskIdentifier, ProgressReport)
+  indirect case complete(TaskIdentifier, CompletionReport)
+  indirect case fail(TaskIdentifier, FailureReport)
+  indirect case heartbeat(TaskIdentifier, user: UserIdentifier?, message: JSONText?)
+  indirect case cancel(TaskIdentifier, user: UserIdentifier?, reason: JSONText?, principal: Principal, relayAlways: Bool)
   case acknowledgeCancel(TaskIdentifier, given: [UInt8])
-  case snapshot(TaskIdentifier, principal: Principal)
-  case events(TaskIdentifier, after: Int, limit: Int, principal: Principal)
-  case list(TaskListQuery)
+  indirect case snapshot(TaskIdentifier, principal: Principal)
+  indirect case events(TaskIdentifier, after: Int, limit: Int, principal: Principal)
+  indirect case list(TaskListQuery)
   /// Lines of a bulk publish that live here, each with its number.
   case batch([BatchLine])
 }
@@ -143,7 +144,7 @@ struct BatchLine: Sendable {
     case task(TaskCommand)
     /// A message, broadcast or channel's message that stands after a task's line: it leaves from that task's home, so
     /// that who receives both receives them in this order.
-    case relay(PublishOperation)
+    indirect case relay(PublishOperation)
   }
 
   let line: Int
@@ -152,17 +153,17 @@ struct BatchLine: Sendable {
 
 /// A command to a confirmation's home, which is its user's.
 enum ConfirmationCommand: Sendable {
-  case open(ConfirmationRequest, waitSeconds: Double)
+  indirect case open(ConfirmationRequest, waitSeconds: Double)
   case find(CallbackIdentifier, waitSeconds: Double)
   case withdraw(CallbackIdentifier)
-  case answer(CallbackIdentifier, proceed: Bool, feedback: JSONText?, principal: Principal)
+  indirect case answer(CallbackIdentifier, proceed: Bool, feedback: JSONText?, principal: Principal)
   /// A connection became this user's (nil: a connection without a name, which is asked everything).
-  case resend(UserIdentifier?, shard: Int, ConnectionToken)
+  indirect case resend(UserIdentifier?, shard: Int, ConnectionToken)
 }
 
 /// A command to an acknowledged message's home, which is its user's.
 enum MessageCommand: Sendable {
-  case send(MessageIdentifier, UserIdentifier, SharedFrame, waitSeconds: Double)
+  indirect case send(MessageIdentifier, UserIdentifier, SharedFrame, waitSeconds: Double)
   /// It has left to so many connections; answered when acknowledged or when the wait is over.
   case sent(MessageIdentifier, connections: Int, waitSeconds: Double)
   /// `user` nil: authentication is off and the connection named nobody.
@@ -173,15 +174,15 @@ enum MessageCommand: Sendable {
 /// What a home answers.
 enum Answer: Sendable {
   case receipt(PublishReceipt)
-  case task(TaskSnapshot, created: Bool)
+  indirect case task(TaskSnapshot, created: Bool)
   case events(Epoch, [TaskEvent])
-  case page(TaskPage)
+  indirect case page(TaskPage)
   case cancelRequested(Bool)
-  case confirmation(Confirmation, isNew: Bool)
-  case confirmationResult(CallbackIdentifier, AnswerResult)
+  indirect case confirmation(Confirmation, isNew: Bool)
+  indirect case confirmationResult(CallbackIdentifier, AnswerResult)
   case connections(Int)
   case message(MessageIdentifier, connections: Int, acknowledged: Bool)
-  case messageState(UserMessage)
-  case batch([(line: Int, problem: Problem)], accepted: Int, cancelRequested: [TaskIdentifier])
+  indirect case messageState(UserMessage)
+  indirect case batch([(line: Int, problem: Problem)], accepted: Int, cancelRequested: [TaskIdentifier])
   case problem(Problem)
 }

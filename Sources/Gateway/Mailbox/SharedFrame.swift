@@ -9,11 +9,48 @@ package import Protocol
   let plain: UnsafeRawBufferPointer
   /// Empty where there is no compressed form.
   let compressed: UnsafeRawBufferPointer
+  /// Messages in it: more than one where the events of a turn were joined.
+  let messageCount: Int32
 
   /// Copies whole frames.
   package init(plain: Span<UInt8>, compressed: Span<UInt8>) {
     unsafe self.plain = Self.copy(plain)
     unsafe self.compressed = Self.copy(compressed)
+    messageCount = 1
+  }
+
+  /// The frames of one topic and one turn behind each other, so that whoever follows it takes them as one.
+  /// - Parameter plainly, compressedly: which of the two forms somebody reads. Where a frame has no compressed form its
+  ///   plain one takes its place: each frame says itself which it is.
+  init(joining frames: [SharedFrame], plainly: Bool, compressedly: Bool) {
+    unsafe plain = Self.join(frames, isWanted: plainly) { unsafe $0.plain }
+    unsafe compressed = Self.join(frames, isWanted: compressedly) {
+      unsafe $0.compressed.isEmpty ? $0.plain : $0.compressed
+    }
+    messageCount = Int32(clamping: frames.count)
+  }
+
+  private static func join(
+    _ frames: [SharedFrame], isWanted: Bool, _ bytes: (SharedFrame) -> UnsafeRawBufferPointer
+  ) -> UnsafeRawBufferPointer {
+    guard isWanted else { return unsafe UnsafeRawBufferPointer(start: nil, count: 0) }
+    let byteCount = frames.reduce(0) { unsafe $0 + bytes($1).count }
+    let target = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 1)
+    var offset = 0
+    for frame in frames {
+      let part = unsafe bytes(frame)
+      // SAFETY: the target has room for the sum of all parts; offset is the sum of those before.
+      unsafe UnsafeMutableRawBufferPointer(rebasing: target[offset..<(offset + part.count)]).copyMemory(from: part)
+      offset += part.count
+    }
+    return UnsafeRawBufferPointer(target)
+  }
+
+  /// Takes over an allocated block: `FrameBuffer` gives it away.
+  init(adopting plain: UnsafeRawBufferPointer, compressed: Span<UInt8>) {
+    unsafe self.plain = plain
+    unsafe self.compressed = Self.copy(compressed)
+    messageCount = 1
   }
 
   deinit {

@@ -37,6 +37,28 @@ package enum ResponseBodies {
     }
   }
 
+  /// Writes the same as `progressReceipt` or `terminalReceipt`, where it leaves. An epoch is of our own making, and
+  /// holds nothing that needs an escape.
+  static func append(_ receipt: PublishReceipt, isTerminal: Bool, to buffer: inout FrameBuffer) {
+    buffer.append(#"{"epoch":""#)
+    buffer.append(unescaped: receipt.epoch.text)
+    buffer.append(#"","offset":"#)
+    buffer.append(decimal: receipt.offset)
+    if !isTerminal { buffer.append(receipt.cancelRequested ? cancelIsRequested : cancelIsNotRequested) }
+    buffer.append("}")
+  }
+
+  /// How many bytes those are.
+  static func byteCount(of receipt: PublishReceipt, isTerminal: Bool) -> Int {
+    var byteCount = #"{"epoch":"","offset":}"#.utf8.count
+    byteCount += receipt.epoch.text.utf8.count + FrameBuffer.decimalByteCount(receipt.offset)
+    if isTerminal { return byteCount }
+    return byteCount + (receipt.cancelRequested ? cancelIsRequested : cancelIsNotRequested).utf8CodeUnitCount
+  }
+
+  private static var cancelIsRequested: StaticString { #","cancel_requested":true"# }
+  private static var cancelIsNotRequested: StaticString { #","cancel_requested":false"# }
+
   /// The answer to a heartbeat, and to a cancel (true).
   package static func cancelRequested(_ isRequested: Bool) -> [UInt8] {
     object { $0.member("cancel_requested", bool: isRequested) }

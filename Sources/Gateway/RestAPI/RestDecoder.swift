@@ -11,30 +11,22 @@ enum RestAction {
   case broadcast(JSONText)
   case channel(ChannelName, JSONText)
   case closeUser(UserIdentifier)
-  case publish([PublishLine])
   case ticket(UserIdentifier?)
-}
-
-/// One line of a bulk publish, parsed or refused.
-struct PublishLine {
-  let number: Int
-  let operation: Result<PublishOperation, Problem>
 }
 
 /// Bodies and queries to actions. Knows neither connections nor shards.
 struct RestDecoder {
   let principal: Principal
-  let callbackTimeoutSeconds: Double
+  let callbackTimeout: Duration
   let callbackDefaultProceeds: Bool
-  /// For a registration or an execution that names none.
-  let freshTask: TaskIdentifier
 
+  /// - Parameter freshTask: makes the name of a registration or an execution that has none.
   func decode(
-    _ call: RestCall, body: Span<UInt8>, query: Span<UInt8>
+    _ call: RestCall, body: Span<UInt8>, query: Span<UInt8>, freshTask: () -> TaskIdentifier
   ) throws(Problem) -> RestAction {
     switch call {
     case .registerTask:
-      let registration = try RequestBodies.registration(body, fresh: freshTask)
+      let registration = try RequestBodies.registration(body, fresh: freshTask())
       return .task(.register(registration, principal: principal), home: registration.identifier, .task)
     case .listTasks: return .list(try listQuery(query))
     case .task(let task): return .task(.snapshot(task, principal: principal), home: task, .task)
@@ -64,14 +56,14 @@ struct RestDecoder {
       return .task(.acknowledgeCancel(task, given: given), home: task, .finished)
     case .createExecution:
       let execution = try RequestBodies.execution(body)
-      var registration = TaskRegistration(identifier: freshTask)
+      var registration = TaskRegistration(identifier: freshTask())
       registration.kind = "execution"
       registration.metadata = execution.metadata
       return .task(
         .register(registration, principal: principal), home: registration.identifier, .createdExecution)
     case .openConfirmation:
       let request = try RequestBodies.confirmation(
-        body, timeoutSeconds: callbackTimeoutSeconds, defaultProceed: callbackDefaultProceeds)
+        body, timeoutSeconds: callbackTimeout.seconds, defaultProceed: callbackDefaultProceeds)
       return .confirmation(
         .open(request, waitSeconds: try waitSeconds(query)), userHash: TopicHash.short(request.user.text))
     case .confirmation(let callback):
@@ -91,25 +83,10 @@ struct RestDecoder {
       }
       return .findMessage(message, userHash: hash)
     case .closeUser(let user): return .closeUser(user)
-    case .publish: return .publish(Self.lines(of: body))
     case .tickets: return .ticket(try RequestBodies.ticket(body))
-    case .livez, .readyz, .metrics, .status, .openAPI, .dashboard, .dashboardRedirect, .echo:
+    case .publish, .livez, .readyz, .metrics, .status, .openAPI, .dashboard, .dashboardRedirect, .echo:
       throw Problem(.internalError, "this call has no action")
     }
-  }
-
-  private static func lines(of body: Span<UInt8>) -> [PublishLine] {
-    var lines: [PublishLine] = []
-    for line in RequestBodies.lines(of: body) {
-      let operation: Result<PublishOperation, Problem>
-      do throws(Problem) {
-        operation = .success(try RequestBodies.operation(body.extracting(line.range)))
-      } catch {
-        operation = .failure(error)
-      }
-      lines.append(PublishLine(number: line.number, operation: operation))
-    }
-    return lines
   }
 
   private func userHash(_ callback: CallbackIdentifier) throws(Problem) -> UInt16 {

@@ -5,12 +5,17 @@ import Protocol
 struct DeflaterPool: ~Copyable {
   private var deflater: Deflater?
 
+  /// As `Deflater.compress(_:to:)`; nil too where there is no memory for a compressor.
+  mutating func compress(_ payload: Span<UInt8>, to target: UnsafeMutableRawBufferPointer) -> Int? {
+    if deflater == nil { deflater = Deflater(windowBits: Deflater.preferredWindowBits) }
+    return unsafe deflater?.compress(payload, to: target) ?? nil
+  }
+
   /// The payload of a compressed message; nil where compressing failed or saved nothing.
   mutating func compress(_ payload: Span<UInt8>) -> [UInt8]? {
     if deflater == nil { deflater = Deflater(windowBits: Deflater.preferredWindowBits) }
     var output: [UInt8] = []
-    output.reserveCapacity(payload.count / 2 + 64)
-    guard deflater?.compress(payload, into: &output) == true, output.count < payload.count else { return nil }
+    guard deflater?.compress(payload, into: &output) == true else { return nil }
     return output
   }
 }

@@ -41,8 +41,15 @@ extension Shard {
   /// Parses as far as the bytes go, up to one request that must wait for its answer.
   private func advance(_ slot: Int32, _ exchange: HTTPExchange) {
     let token = token(of: slot)
+    let firstRequestNumber = exchange.requestNumber
     do throws(HTTPError) {
       while isCurrent(token), connections[slot].phase == .http {
+        // A home on this shard answers at once: others want their turn too. The connection is noted in `resumable`.
+        if case .readingHead = exchange.state,
+          exchange.requestNumber &- firstRequestNumber >= ShardLimits.requestsAtOnceMax
+        {
+          return
+        }
         // Pipelined requests cost bytes, their answers kilobytes: who does not read them gets no more.
         if Int(connections[slot].pendingByteCount) > shared.configuration.sendBufferByteCount {
           exchange.isHeldBack = true
@@ -102,7 +109,7 @@ extension Shard {
 
   private func isEchoRequest(_ exchange: HTTPExchange) -> Bool {
     let headBytes = exchange.headBytes
-    return splitPath(headBytes.span.extracting(exchange.head.path)) == ["echo"]
+    return RestRouter.isEcho(headBytes.span.extracting(exchange.head.path))
   }
 
   private func parseHead(_ exchange: HTTPExchange) throws(HTTPError) -> Bool {
@@ -173,7 +180,30 @@ extension Shard {
       status: status, contentType: contentType, extraFields: extraFields, bodyByteCount: body.count,
       keepsAlive: exchange.keepsAlive, date: dateCache.text(unixSeconds: Int(nowWall)), into: &response)
     if !exchange.isHead, status != 304 { response.append(contentsOf: body) }
-    send(slot, .raw(response))
+    answered(slot, exchange, status, .raw(response))
+  }
+
+  /// The receipt of a publish: what workers are answered all the time, written once, into the frame itself.
+  func respond(_ slot: Int32, _ exchange: HTTPExchange, status: Int, receipt: PublishReceipt, isTerminal: Bool) {
+    if shared.isDraining.load(ordering: .relaxed) { exchange.keepsAlive = false }
+    guard exchange.keepsAlive, !exchange.isHead,
+      let head = dateCache.headOfJSON(status: status, unixSeconds: Int(nowWall))
+    else {
+      let body = isTerminal ? ResponseBodies.terminalReceipt(receipt) : ResponseBodies.progressReceipt(receipt)
+      return json(slot, status, body)
+    }
+    let bodyByteCount = ResponseBodies.byteCount(of: receipt, isTerminal: isTerminal)
+    var response = FrameBuffer(
+      byteCountMax: head.count + FrameBuffer.decimalByteCount(bodyByteCount) + 4 + bodyByteCount)
+    response.append(head)
+    response.append(decimal: bodyByteCount)
+    response.append("\r\n\r\n")
+    ResponseBodies.append(receipt, isTerminal: isTerminal, to: &response)
+    answered(slot, exchange, status, SharedFrame(response))
+  }
+
+  private func answered(_ slot: Int32, _ exchange: HTTPExchange, _ status: Int, _ response: SharedFrame) {
+    send(slot, response)
     metrics.add(.httpRequests(StatusLabel(status: status)))
     if let operation = exchange.operation {
       metrics.add(.publishRequests(operation, OutcomeLabel(status: status)))
@@ -188,7 +218,9 @@ extension Shard {
     guard exchange.keepsAlive else { return finishExchange(slot) }
     connections[slot].deadline = nowMilliseconds + ShardLimits.keepAliveMilliseconds
     if exchange.inbound.count > exchange.consumed || exchange.peerEnded || connections[slot].isReadPaused {
-      resumable.append(token(of: slot))
+      let token = token(of: slot)
+      // Requests that are answered while they are read stand behind each other: one note is enough.
+      if resumable.last != token { resumable.append(token) }
     }
   }
 
@@ -203,20 +235,23 @@ extension Shard {
   // MARK: Calls
 
   private func dispatch(_ slot: Int32, _ exchange: HTTPExchange) {
-    let head = exchange.head
     let headBytes = exchange.headBytes
     let bytes = headBytes.span
-    guard let segments = splitPath(bytes.extracting(head.path)) else {
+    let path = bytes.extracting(exchange.head.path)
+    if exchange.head.method == .post, exchange.head.query == nil, let call = RestRouter.report(path) {
+      return authorise(slot, exchange, call)
+    }
+    guard let segments = splitPath(path) else {
       return respond(slot, problem: Problem(.badRequest, "the path is not valid percent-encoded UTF-8"))
     }
     let method: RestRouter.Method
-    switch head.method {
+    switch exchange.head.method {
     case .get, .head: method = .get
     case .post: method = .post
     case .delete: method = .delete
     case .put, .patch, .options, .other: method = .other
     }
-    if let query = head.query, QueryItems.all(in: bytes.extracting(query)) == nil {
+    if let query = exchange.head.query, QueryItems.all(in: bytes.extracting(query)) == nil {
       return respond(slot, problem: Problem(.badRequest, "the query is not valid percent-encoded UTF-8"))
     }
     switch RestRouter.route(method, segments, echoIsOn: shared.configuration.isEchoOn) {

@@ -8,14 +8,15 @@ extension Shard {
       answerBatch(lines, from: address)
       return
     }
-    do throws(Problem) {
-      let answer = try perform(command)
-      carryTaskEffects()
-      reply(answer, to: address)
-    } catch {
-      carryTaskEffects()
-      reply(.problem(error), to: address)
-    }
+    reply(answer(command), to: address)
+  }
+
+  /// Carries a command out, with all that follows from it, and says what its sender is to be answered.
+  func answer(_ command: TaskCommand) -> Answer {
+    let answer: Answer
+    do throws(Problem) { answer = try perform(command) } catch { answer = .problem(error) }
+    carryTaskEffects()
+    return answer
   }
 
   /// Performs the lines of a bulk publish that live here, each for itself.
@@ -107,7 +108,7 @@ extension Shard {
     guard !taskEffects.isEmpty else { return }
     for effect in taskEffects {
       switch effect {
-      case .deliver(let event, let snapshot): deliver(event, after: snapshot)
+      case .deliver(let event, let record): deliver(event, after: record)
       case .cancelRequested(let request): relayCancel(request)
       case .heartbeat(let beat): relayHeartbeat(beat)
       // In memory there is nothing to write; the durable store takes these.
@@ -119,14 +120,14 @@ extension Shard {
   }
 
   /// Encodes an event once per dialect that has subscribers, and mails it to the shards that have them.
-  private func deliver(_ event: TaskEvent, after snapshot: TaskSnapshot) {
-    guard let interest = interests[event.task], interest.total > 0 else { return }
-    let native = frame(for: .native, .nativeCompressed, interest) { ActionDialect.event(event, skipped: 0) }
+  private func deliver(_ event: TaskEvent, after record: TaskRecord) {
+    guard !interests.isEmpty, let interest = interests[event.task], interest.total > 0 else { return }
+    let native = nativeFrame(of: event, interest)
     let task = frame(for: .task, .taskCompressed, interest) {
-      TaskDialect.event(event, after: snapshot, now: event.occurredAt)
+      TaskDialect.event(event, after: record.snapshot, now: event.occurredAt)
     }
     let execution = frame(for: .execution, .executionCompressed, interest) {
-      ExecutionDialect.status(snapshot, now: event.occurredAt)
+      ExecutionDialect.status(record.snapshot, now: event.occurredAt)
     }
     for shard in 0..<shared.shardCount {
       let delivery = TaskDelivery(
@@ -142,6 +143,21 @@ extension Shard {
     }
   }
 
+  /// The native dialect's frame where it has subscribers, written where it stays.
+  private func nativeFrame(of event: TaskEvent, _ interest: TaskInterest) -> SharedFrame? {
+    let readsCompressed = interest.has(.nativeCompressed)
+    guard readsCompressed || interest.has(.native) else { return nil }
+    let payloadByteCount = ActionDialect.byteCount(of: event)
+    var plain = FrameBuffer(textOf: payloadByteCount)
+    let payloadStart = plain.byteCount
+    ActionDialect.append(event, to: &plain)
+    var compressed: [UInt8] = []
+    if readsCompressed, payloadByteCount >= ShardLimits.compressedByteCountMin {
+      plain.withBytes(from: payloadStart) { appendCompressed($0, to: &compressed) }
+    }
+    return SharedFrame(plain, compressed: compressed.span)
+  }
+
   /// A frame where the dialect has subscribers, compressed too where some of them read that.
   private func frame(
     for plain: Audience, _ compressed: Audience, _ interest: TaskInterest, encode: () -> [UInt8]
@@ -153,17 +169,21 @@ extension Shard {
 
   /// Encodes a text message once, and compresses it once where that pays.
   func makeFrame(_ payload: [UInt8], compresses: Bool) -> SharedFrame {
-    guard compresses, payload.count >= ShardLimits.compressedByteCountMin else { return .text(payload) }
-    var plain: [UInt8] = []
-    plain.reserveCapacity(payload.count + 10)
-    FrameWriter.appendFrame(opcode: .text, payload: payload.span, into: &plain)
+    var plain = FrameBuffer(textOf: payload.count)
+    plain.append(payload)
     var compressed: [UInt8] = []
-    if let deflated = deflaters.compress(payload.span) {
-      metrics.add(.compressedBytes(.sent, .raw), payload.count)
-      metrics.add(.compressedBytes(.sent, .compressed), deflated.count)
-      FrameWriter.appendFrame(opcode: .text, compressed: true, payload: deflated.span, into: &compressed)
+    if compresses, payload.count >= ShardLimits.compressedByteCountMin {
+      appendCompressed(payload.span, to: &compressed)
     }
-    return SharedFrame(plain: plain.span, compressed: compressed.span)
+    return SharedFrame(plain, compressed: compressed.span)
+  }
+
+  /// Appends the compressed form of a text message as a frame; nothing where that is not shorter.
+  private func appendCompressed(_ payload: Span<UInt8>, to compressed: inout [UInt8]) {
+    guard let deflated = deflaters.compress(payload) else { return }
+    metrics.add(.compressedBytes(.sent, .raw), payload.count)
+    metrics.add(.compressedBytes(.sent, .compressed), deflated.count)
+    FrameWriter.appendFrame(opcode: .text, compressed: true, payload: deflated.span, into: &compressed)
   }
 
   private func relayCancel(_ request: CancelRequest) {

@@ -146,6 +146,8 @@ extension Shard {
   }
 
   private func follow(_ slot: Int32, _ request: WatchRequest, after offset: Int) {
+    // What came before is for those who were there.
+    closeRuns()
     let key = TopicKey.task(request.task)
     if topics.audience(of: key, listHead: connections[slot].subscriptionHead) != nil {
       // It follows the task already: none twice. What it was told now includes what was held back for it.
@@ -155,7 +157,7 @@ extension Shard {
       return
     }
     let isSubscribed = topics.subscribe(
-      slot, to: key, audience: request.audience, after: offset, listHead: &connections[slot].subscriptionHead)
+      slot, to: key, audience: request.audience, listHead: &connections[slot].subscriptionHead)
     if !isSubscribed {
       giveUp(request)
       condemn(slot, .tooManySubscriptions)

@@ -3,71 +3,95 @@ import Protocol
 
 /// The queue of every connection, and how it leaves: appended while the turn runs, written once at its end.
 extension Shard {
-  /// Queues one frame for one connection.
+  /// Queues one frame for one connection, behind everything that came for it before.
   func send(_ slot: Int32, _ frame: SharedFrame) {
+    closeRuns(before: slot)
     guard let index = frames.admit(frame) else {
       condemn(slot, .slowConsumer)
       return
     }
     enqueue(slot, index)
     frames.settle(index)
+    hasten(slot)
   }
 
   /// Queues our close frame. There is room for it in a full queue too: it is at most 127 bytes, and the last ones.
   func sendLastWord(_ slot: Int32, _ frame: [UInt8]) {
+    closeRuns(before: slot)
     guard let index = frames.admit(.raw(frame)) else { return condemn(slot, .drop) }
-    append(slot, index)
+    unsafe append(connections.place(slot), slot, index, frames.place(index), byteCount: frame.count)
     frames.settle(index)
+    hasten(slot)
+  }
+
+  /// HTTP peers follow no task.
+  private func closeRuns(before slot: Int32) {
+    if connections[slot].phase != .http { closeRuns() }
   }
 
   /// Queues a frame that is in the pool already: an append, no reference counting and no encoding.
   func enqueue(_ slot: Int32, _ frame: Int32) {
-    let phase = connections[slot].phase
+    unsafe enqueue(connections.place(slot), slot, frame, frames.place(frame))
+  }
+
+  /// The same for a walk over many, which knows the places already.
+  @inline(__always)
+  func enqueue(
+    _ connection: UnsafeMutablePointer<Connection>, _ slot: Int32, _ frame: Int32,
+    _ entry: UnsafeMutablePointer<FramePool.Entry>
+  ) {
     // Behind a frame that did not fit nothing may follow, or the peer would see a gap.
-    guard phase == .open || phase == .http || phase == .closing, !connections[slot].isCondemned else { return }
-    let byteCount = unsafe frames.bytes(frame, compressed: connections[slot].readsCompressed).count
-    if isFull(slot, for: byteCount) {
-      // What a turn queues leaves at its end: only a peer whose kernel refuses is slow.
-      if !connections[slot].awaitsWritable { flush(slot) }
-      if connections[slot].isCondemned { return }
-      if isFull(slot, for: byteCount) {
-        condemn(slot, .slowConsumer)
-        return
-      }
-    }
-    append(slot, frame)
+    guard unsafe connection.pointee.takesFrames else { return }
+    let byteCount = unsafe entry.pointee.bytes(compressed: connection.pointee.readsCompressed).count
+    if unsafe connection.pointee.pendingByteCount > 0, unsafe !hasRoom(connection, slot, for: byteCount) { return }
+    unsafe append(connection, slot, frame, entry, byteCount: byteCount)
   }
 
+  /// Whether a queue that has something in it takes so much more; where not, the connection is condemned.
   /// An empty queue takes a frame of any size.
-  private func isFull(_ slot: Int32, for byteCount: Int) -> Bool {
-    let pending = Int(connections[slot].pendingByteCount)
-    return pending > 0 && pending + byteCount > sendByteCountMax(slot)
+  private func hasRoom(_ connection: UnsafeMutablePointer<Connection>, _ slot: Int32, for byteCount: Int) -> Bool {
+    if unsafe !isFull(connection, for: byteCount) { return true }
+    // What a turn queues leaves at its end: only a peer whose kernel refuses is slow.
+    if unsafe !connection.pointee.awaitsWritable { flush(slot) }
+    if unsafe connection.pointee.isCondemned { return false }
+    if unsafe !isFull(connection, for: byteCount) { return true }
+    condemn(slot, .slowConsumer)
+    return false
   }
 
-  private func append(_ slot: Int32, _ frame: Int32) {
-    let compressed = connections[slot].readsCompressed
-    let pending = Int(connections[slot].pendingByteCount)
-    let byteCount = unsafe frames.bytes(frame, compressed: compressed).count
+  private func isFull(_ connection: UnsafeMutablePointer<Connection>, for byteCount: Int) -> Bool {
+    let pending = unsafe Int(connection.pointee.pendingByteCount)
+    return unsafe pending > 0 && pending + byteCount > sendByteCountMax(connection)
+  }
+
+  @inline(__always)
+  private func append(
+    _ connection: UnsafeMutablePointer<Connection>, _ slot: Int32, _ frame: Int32,
+    _ entry: UnsafeMutablePointer<FramePool.Entry>, byteCount: Int
+  ) {
     guard let node = outboundNodes.take() else {
       condemn(slot, .slowConsumer)
       return
     }
-    frames.addWaiter(frame)
-    outboundNodes[node] = OutboundNode(
-      frame: frame, next: -1, isCompressed: compressed, isHTTP: connections[slot].phase == .http)
-    if connections[slot].outboundTail >= 0 {
-      outboundNodes[connections[slot].outboundTail].next = node
+    unsafe entry.pointee.waiterCount += 1
+    unsafe outboundNodes.place(node).pointee = OutboundNode(
+      frame: frame, next: -1, isHTTP: connection.pointee.phase == .http)
+    if unsafe connection.pointee.outboundTail >= 0 {
+      unsafe outboundNodes[connection.pointee.outboundTail].next = node
     } else {
-      connections[slot].outboundHead = node
+      unsafe connection.pointee.outboundHead = node
     }
-    connections[slot].outboundTail = node
-    connections[slot].pendingByteCount = Int32(clamping: pending + byteCount)
-    mark(slot)
+    unsafe connection.pointee.outboundTail = node
+    unsafe connection.pointee.pendingByteCount = Int32(clamping: Int(connection.pointee.pendingByteCount) + byteCount)
+    if unsafe !connection.pointee.isMarked, unsafe !connection.pointee.awaitsWritable {
+      unsafe connection.pointee.isMarked = true
+      flushList.append(slot)
+    }
   }
 
   /// A connection's hard limit. Echo pauses its reader instead, and HTTP answers are bounded by what was asked.
-  private func sendByteCountMax(_ slot: Int32) -> Int {
-    if connections[slot].phase == .http || connections[slot].endpoint == .echo { return Int(Int32.max) / 2 }
+  private func sendByteCountMax(_ connection: UnsafeMutablePointer<Connection>) -> Int {
+    if unsafe connection.pointee.phase == .http || connection.pointee.endpoint == .echo { return Int(Int32.max) / 2 }
     return shared.configuration.sendBufferByteCount
   }
 
@@ -78,43 +102,102 @@ extension Shard {
     flushList.append(slot)
   }
 
-  /// Phase 6.
+  /// Somebody waits for an answer: a connection that an earlier turn has left goes to this turn's list.
+  private func hasten(_ slot: Int32) {
+    guard connections[slot].isLeftOver else { return }
+    connections[slot].isLeftOver = false
+    flushList.append(slot)
+  }
+
+  // MARK: Phase 6
+
+  /// Writes what this turn has queued, then what earlier turns have left, both within the turn's budget: a broadcast to
+  /// twenty thousand leaves in slices, between which everybody else is served.
   func flushConnections() {
+    var budget = FlushBudget()
     var position = 0
+    while position < flushList.count, budget.isLeft {
+      flushMarked(flushList[position], &budget)
+      position += 1
+    }
+    budget.grant(ShardLimits.leftOverFlushesPerTurnMin)
+    while leftOverPosition < leftOver.count, budget.isLeft {
+      let slot = leftOver[leftOverPosition]
+      leftOverPosition += 1
+      // Where a later answer has hastened it, it has left from the other list.
+      if connections[slot].isLeftOver { flushMarked(slot, &budget) }
+    }
+    keepLeftOver(from: position)
+  }
+
+  private func flushMarked(_ slot: Int32, _ budget: inout FlushBudget) {
+    let connection = unsafe connections.place(slot)
+    guard unsafe connection.pointee.isMarked else { return }
+    unsafe connection.pointee.isMarked = false
+    unsafe connection.pointee.isLeftOver = false
+    unsafe budget.spend(byteCount: Int(connection.pointee.pendingByteCount))
+    flush(slot)
+  }
+
+  /// The part of this turn's list that was not reached goes behind what earlier turns have left.
+  private func keepLeftOver(from first: Int) {
+    var position = first
+    if leftOverPosition == leftOver.count {
+      leftOver.removeAll(keepingCapacity: ShardLimits.flushListCapacityMax)
+      leftOverPosition = 0
+    } else if leftOverPosition > ShardLimits.flushListCapacityMax, leftOverPosition * 2 > leftOver.count {
+      leftOver.removeFirst(leftOverPosition)
+      leftOverPosition = 0
+    }
     while position < flushList.count {
       let slot = flushList[position]
       position += 1
-      guard connections[slot].isMarked else { continue }
-      connections[slot].isMarked = false
-      flush(slot)
+      let connection = unsafe connections.place(slot)
+      guard unsafe connection.pointee.isMarked, unsafe !connection.pointee.isLeftOver else { continue }
+      unsafe connection.pointee.isLeftOver = true
+      leftOver.append(slot)
     }
-    flushList.removeAll(keepingCapacity: true)
+    flushList.removeAll(keepingCapacity: ShardLimits.flushListCapacityMax)
   }
 
   /// Writes until the queue is empty or the kernel refuses; small frames leave together.
   private func flush(_ slot: Int32) {
-    while connections[slot].outboundHead >= 0 {
+    let connection = unsafe connections.place(slot)
+    while unsafe connection.pointee.outboundHead >= 0 {
       let outcome: StreamOutcome
       let attempted: Int
-      let head = connections[slot].outboundHead
-      let offset = Int(connections[slot].headByteOffset)
-      let first = unsafe frames.bytes(
-        outboundNodes[head].frame, compressed: outboundNodes[head].isCompressed)
-      if outboundNodes[head].next < 0 || first.count - offset >= ShardLimits.directSendByteCountMin {
+      let node = unsafe connection.pointee.outboundHead
+      let head = unsafe outboundNodes.place(node)
+      let frame = unsafe head.pointee.frame
+      let entry = unsafe frames.place(frame)
+      let bytes = unsafe entry.pointee.bytes(compressed: connection.pointee.readsCompressed)
+      let offset = unsafe Int(connection.pointee.headByteOffset)
+      let isSole = unsafe head.pointee.next < 0
+      if isSole || bytes.count - offset >= ShardLimits.directSendByteCountMin {
         // SAFETY: offset is below the frame's count: a frame that has left entirely is taken off the queue.
-        let rest = unsafe UnsafeRawBufferPointer(rebasing: first[offset...])
+        let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[offset...])
         attempted = rest.count
-        outcome = unsafe environment.send(connections[slot].descriptor, rest)
+        outcome = unsafe environment.send(connection.pointee.descriptor, rest)
       } else {
-        attempted = gather(slot)
+        attempted = unsafe gather(connection)
         // SAFETY: gather returns at most the buffer's size.
         outcome = unsafe environment.send(
-          connections[slot].descriptor, UnsafeRawBufferPointer(rebasing: sendBuffer[..<attempted]))
+          connection.pointee.descriptor, UnsafeRawBufferPointer(rebasing: sendBuffer[..<attempted]))
       }
       switch outcome {
       case .moved(let count):
         metrics.add(.sentBytes, count)
-        advance(slot, by: count)
+        if isSole, count == attempted {
+          // What nearly always happens: one frame, and it has left.
+          unsafe connection.pointee.outboundHead = -1
+          unsafe connection.pointee.outboundTail = -1
+          unsafe connection.pointee.headByteOffset = 0
+          unsafe metrics.add(.messagesSent, Int(entry.pointee.messageCount))
+          unsafe frames.removeWaiter(frame, at: entry)
+          outboundNodes.give(node)
+          break
+        }
+        unsafe advance(connection, by: count)
         if count < attempted { return awaitWritable(slot) }
       case .wouldBlock: return awaitWritable(slot)
       case .ended, .failed:
@@ -122,16 +205,18 @@ extension Shard {
         return
       }
     }
-    drained(slot)
+    unsafe connection.pointee.pendingByteCount = 0
+    if unsafe connection.pointee.hasMoreToDo { drained(slot) }
   }
 
   /// Copies the queue's frames together, as many as fit.
-  private func gather(_ slot: Int32) -> Int {
+  private func gather(_ connection: UnsafeMutablePointer<Connection>) -> Int {
     var count = 0
-    var node = connections[slot].outboundHead
-    var offset = Int(connections[slot].headByteOffset)
+    var node = unsafe connection.pointee.outboundHead
+    var offset = unsafe Int(connection.pointee.headByteOffset)
     while node >= 0 {
-      let bytes = unsafe frames.bytes(outboundNodes[node].frame, compressed: outboundNodes[node].isCompressed)
+      let entry = unsafe outboundNodes.place(node)
+      let bytes = unsafe frames.bytes(entry.pointee.frame, compressed: connection.pointee.readsCompressed)
       let taken = unsafe min(bytes.count - offset, sendBuffer.count - count)
       // SAFETY: offset + taken ≤ the frame's count, count + taken ≤ the buffer's.
       unsafe UnsafeMutableRawBufferPointer(rebasing: sendBuffer[count..<(count + taken)])
@@ -139,36 +224,36 @@ extension Shard {
       count += taken
       if unsafe count == sendBuffer.count { break }
       offset = 0
-      node = outboundNodes[node].next
+      node = unsafe entry.pointee.next
     }
     return count
   }
 
   /// Takes what has left off the queue.
-  private func advance(_ slot: Int32, by count: Int) {
+  private func advance(_ connection: UnsafeMutablePointer<Connection>, by count: Int) {
     var left = count
-    connections[slot].pendingByteCount -= Int32(clamping: count)
-    while left > 0, connections[slot].outboundHead >= 0 {
-      let node = connections[slot].outboundHead
-      let byteCount = unsafe frames.bytes(outboundNodes[node].frame, compressed: outboundNodes[node].isCompressed).count
-      let remaining = byteCount - Int(connections[slot].headByteOffset)
+    var messageCount = 0
+    unsafe connection.pointee.pendingByteCount -= Int32(clamping: count)
+    while left > 0, unsafe connection.pointee.outboundHead >= 0 {
+      let node = unsafe connection.pointee.outboundHead
+      let head = unsafe outboundNodes.place(node)
+      let frame = unsafe head.pointee.frame
+      let entry = unsafe frames.place(frame)
+      let byteCount = unsafe entry.pointee.bytes(compressed: connection.pointee.readsCompressed).count
+      let remaining = unsafe byteCount - Int(connection.pointee.headByteOffset)
       if left < remaining {
-        connections[slot].headByteOffset += Int32(left)
-        return
+        unsafe connection.pointee.headByteOffset += Int32(left)
+        break
       }
       left -= remaining
-      popHead(slot)
-      metrics.add(.messagesSent)
+      unsafe messageCount += Int(entry.pointee.messageCount)
+      unsafe connection.pointee.outboundHead = head.pointee.next
+      unsafe connection.pointee.headByteOffset = 0
+      unsafe frames.removeWaiter(frame, at: entry)
+      outboundNodes.give(node)
     }
-  }
-
-  private func popHead(_ slot: Int32) {
-    let node = connections[slot].outboundHead
-    connections[slot].outboundHead = outboundNodes[node].next
-    if connections[slot].outboundHead < 0 { connections[slot].outboundTail = -1 }
-    connections[slot].headByteOffset = 0
-    frames.removeWaiter(outboundNodes[node].frame)
-    outboundNodes.give(node)
+    if unsafe connection.pointee.outboundHead < 0 { unsafe connection.pointee.outboundTail = -1 }
+    if messageCount > 0 { metrics.add(.messagesSent, messageCount) }
   }
 
   private func awaitWritable(_ slot: Int32) {
@@ -177,9 +262,8 @@ extension Shard {
     updatePolling(slot)
   }
 
-  /// Everything queued has left.
+  /// Everything queued has left: what waited for that.
   private func drained(_ slot: Int32) {
-    connections[slot].pendingByteCount = 0
     if connections[slot].lags { catchUp(slot) }
     switch connections[slot].phase {
     case .flushing:
@@ -212,7 +296,7 @@ extension Shard {
       outboundNodes[node].isHTTP || (node == head && connections[slot].headByteOffset > 0)
     {
       keptByteCount +=
-        unsafe frames.bytes(outboundNodes[node].frame, compressed: outboundNodes[node].isCompressed).count
+        unsafe frames.bytes(outboundNodes[node].frame, compressed: connections[slot].readsCompressed).count
       lastKept = node
       node = outboundNodes[node].next
     }
@@ -240,5 +324,24 @@ extension Shard {
     connections[slot].isCondemned = true
     if case .slowConsumer = sentence { metrics.add(.slowConsumers(.closed)) }
     condemned.append(Condemned(token: token(of: slot), sentence: sentence))
+  }
+}
+
+/// What may be written in one turn before the loop looks again at who else wants something.
+private struct FlushBudget {
+  private var connectionCount = ShardLimits.flushesPerTurnMax
+  private var byteCount = ShardLimits.flushByteCountPerTurnMax
+
+  var isLeft: Bool { connectionCount > 0 && byteCount > 0 }
+
+  mutating func spend(byteCount spent: Int) {
+    connectionCount -= 1
+    byteCount -= spent
+  }
+
+  /// At least so many connections more, so that a busy turn does not starve what earlier ones have left.
+  mutating func grant(_ connectionCountMin: Int) {
+    connectionCount = max(connectionCount, connectionCountMin)
+    byteCount = max(byteCount, 1)
   }
 }

@@ -5,18 +5,22 @@ import Synchronization
 /// Calls of the HTTP API carried out: commands to their homes, and what homes answer rendered.
 extension Shard {
   func perform(_ slot: Int32, _ exchange: HTTPExchange, _ call: RestCall, _ bearer: Credentials.Bearer) {
-    let configuration = shared.configuration
-    var random = EnvironmentRandom(environment: environment)
+    switch call {
+    case .progress(let task) where isNextToReach(task): return progress(slot, exchange, task)
+    case .publish: return publish(slot, exchange, bearer.principal)
+    default: break
+    }
     let decoder = RestDecoder(
-      principal: bearer.principal, callbackTimeoutSeconds: configuration.callbackTimeout.seconds,
-      callbackDefaultProceeds: configuration.callbackDefault == .proceed,
-      freshTask: TaskIdentifier.random(using: &random))
+      principal: bearer.principal, callbackTimeout: shared.configuration.callbackTimeout,
+      callbackDefaultProceeds: shared.configuration.callbackDefault == .proceed)
     let query = exchange.head.query ?? 0..<0
     let headBytes = exchange.headBytes
     let body = exchange.body
     do throws(Problem) {
-      let action = try decoder.decode(
-        call, body: body.span, query: headBytes.span.extracting(query))
+      let action = try decoder.decode(call, body: body.span, query: headBytes.span.extracting(query)) {
+        var random = EnvironmentRandom(environment: environment)
+        return TaskIdentifier.random(using: &random)
+      }
       perform(slot, exchange, action, bearer)
     } catch {
       respond(slot, problem: error)
@@ -27,9 +31,13 @@ extension Shard {
     let address = ReplyAddress.exchange(shard: index, token(of: slot), request: exchange.requestNumber)
     connections[slot].deadline = nowMilliseconds + ShardLimits.answerMilliseconds
     switch action {
-    case .task(let command, let home, let pending):
+    case .task(let command, let task, let pending):
       exchange.pending = pending
-      post(.task(command, from: address), to: shared.home(of: home))
+      if isNextToReach(task) {
+        render(slot, exchange, answer(command))
+      } else {
+        post(.task(command, from: address), to: shared.home(of: task))
+      }
     case .list(let query):
       exchange.pending = .page
       let parts = gather(.page(limit: query.limit), answering: address, partCount: shared.shardCount)
@@ -52,19 +60,18 @@ extension Shard {
       let parts = gather(.connections, answering: address, partCount: shared.shardCount)
       postToAll(
         .closeUser(user, newcomer: nil, .policyViolation, reason: "Closed by the publisher", from: parts))
-    case .publish(let lines): publish(lines, bearer.principal, answering: address)
     case .ticket(let user): issueTicket(slot, user, bearer)
     }
   }
 
   /// A message that is no task's event, to every shard; the answer counts whom it reached.
-  private func relay(_ target: Relay.Target, _ body: JSONText, answering address: ReplyAddress) {
+  func relay(_ target: Relay.Target, _ body: JSONText, answering address: ReplyAddress) {
     let parts = gather(.connections, answering: address, partCount: shared.shardCount)
     let frame = makeFrame(body.bytes, compresses: shared.configuration.isCompressionOn)
     postToAll(.relay(Relay(target: target, frame: frame, from: parts)))
   }
 
-  private func sendMessage(
+  func sendMessage(
     _ user: UserIdentifier, _ body: JSONText, requiresAcknowledgement: Bool, waitSeconds: Double,
     answering address: ReplyAddress
   ) {
@@ -80,49 +87,6 @@ extension Shard {
       compresses: shared.configuration.isCompressionOn)
     post(
       .message(.send(message, user, frame, waitSeconds: waitSeconds), from: address), to: shared.home(of: user))
-  }
-
-  /// A bulk publish: the lines go to their homes in batches, each home's in order.
-  private func publish(_ lines: [PublishLine], _ principal: Principal, answering address: ReplyAddress) {
-    var batches = [[BatchLine]](repeating: [], count: shared.shardCount)
-    var rejected: [(line: Int, problem: Problem)] = []
-    var accepted = 0
-    var lastHome: Int?
-    for line in lines {
-      switch line.operation {
-      case .failure(let problem): rejected.append((line.number, problem))
-      case .success(let operation):
-        if let command = operation.command(principal), let task = command.task {
-          let home = shared.home(of: task)
-          lastHome = home
-          batches[home].append(BatchLine(line: line.number, work: .task(command)))
-        } else if let lastHome {
-          batches[lastHome].append(BatchLine(line: line.number, work: .relay(operation)))
-        } else {
-          send(operation)
-          accepted += 1
-        }
-      }
-    }
-    let homes = batches.indices.filter { !batches[$0].isEmpty }
-    let parts = gather(.batch, answering: address, partCount: homes.count + 1)
-    for home in homes { post(.task(.batch(batches[home]), from: parts), to: home) }
-    reply(.batch(rejected, accepted: accepted, cancelRequested: []), to: parts)
-  }
-
-  /// The operations of a bulk publish that are no task's.
-  func send(_ operation: PublishOperation) {
-    switch operation {
-    case .message(let user, let body, let requiresAcknowledgement):
-      sendMessage(
-        user, body, requiresAcknowledgement: requiresAcknowledgement, waitSeconds: 0, answering: .none)
-    case .broadcast(let body): relay(.everyone, body, answering: .none)
-    case .channel(let channel, let body):
-      relay(
-        .channel(channel), JSONText(normalised: ActionDialect.channelMessage(body, channel: channel)),
-        answering: .none)
-    case .register, .progress, .complete, .error, .heartbeat: break
-    }
   }
 
   /// One made with a JWT carries all its claims; one made by a publisher only the user (contract §6).
@@ -164,9 +128,9 @@ extension Shard {
     case .problem(let problem): respond(slot, problem: problem)
     case .receipt(let receipt):
       if case .finished = exchange.pending {
-        json(slot, 200, ResponseBodies.terminalReceipt(receipt))
+        respond(slot, exchange, status: 200, receipt: receipt, isTerminal: true)
       } else {
-        json(slot, 202, ResponseBodies.progressReceipt(receipt))
+        respond(slot, exchange, status: 202, receipt: receipt, isTerminal: false)
       }
     case .task(let snapshot, let created):
       switch exchange.pending {
@@ -281,19 +245,5 @@ extension Shard {
     }
     respond(
       slot, status: 200, contentType: asset.contentType, body: asset.body, extraFields: fields)
-  }
-}
-
-extension PublishOperation {
-  /// The command to a task's home; nil for operations that are no task's.
-  func command(_ principal: Principal) -> TaskCommand? {
-    switch self {
-    case .register(let registration): .register(registration, principal: principal)
-    case .progress(let task, let report): .progress(task, report)
-    case .complete(let task, let report): .complete(task, report)
-    case .error(let task, let report): .fail(task, report)
-    case .heartbeat(let task, let beat): .heartbeat(task, user: beat.user, message: beat.message)
-    case .message, .broadcast, .channel: nil
-    }
   }
 }

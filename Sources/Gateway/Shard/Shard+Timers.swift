@@ -149,7 +149,7 @@ extension Shard {
     statusRepeatAt = nowMilliseconds + interval
     topics.forEachTopic { topic in
       guard case .task(let task) = topic.key,
-        topic.watchers.contains(where: { $0.audience == .execution || $0.audience == .executionCompressed })
+        topic.has(.execution) || topic.has(.executionCompressed)
       else { return }
       post(.repeatStatus(task, shard: index), to: shared.home(of: task))
     }

@@ -43,6 +43,7 @@ extension Shard {
     }
 
     // 6. Flush.
+    closeRuns()
     flushConnections()
 
     // 7. Reap.
@@ -56,7 +57,9 @@ extension Shard {
   }
 
   /// Whether the next turn has something to do without anything happening outside.
-  var hasWorkNow: Bool { !localMail.isEmpty || !resumable.isEmpty || !flushList.isEmpty || !condemned.isEmpty }
+  var hasWorkNow: Bool {
+    !localMail.isEmpty || !resumable.isEmpty || flushList.count > 0 || leftOver.count > 0 || !condemned.isEmpty
+  }
 
   /// Milliseconds that the next turn may wait for something to happen outside.
   func waitMilliseconds() -> Int32 {

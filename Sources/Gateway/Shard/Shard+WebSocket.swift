@@ -10,26 +10,39 @@ extension Shard {
     let bytes = unsafe UnsafeMutableRawBufferPointer(rebasing: receiveBuffer[..<byteCount])
       .assumingMemoryBound(to: UInt8.self)
     var position = 0
-    while isCurrent(token), connections[slot].phase == .open || connections[slot].phase == .closing {
+    var answers = DirectAnswers()
+    while position < byteCount, isCurrent(token),
+      connections[slot].phase == .open || connections[slot].phase == .closing
+    {
+      if connections[slot].endpoint == .echo {
+        unsafe echoWholeFrames(slot, Span(_unsafeElements: UnsafeBufferPointer(bytes)), &position, &answers)
+        if position == byteCount { break }
+      }
       var span = unsafe MutableSpan(_unsafeElements: bytes)
       let event = connections[slot].session.next(&span, position: &position, inflaters: &inflaters)
       switch event {
-      case .needMoreBytes: return
+      case .needMoreBytes: break
       case .message(let kind, let payload):
         guard connections[slot].phase == .open else { continue }
         metrics.add(.messagesReceived(EndpointLabel(connections[slot].endpoint)))
         switch payload {
         case .inPlace(let range):
           // SAFETY: the session returns ranges within the bytes it was given.
-          received(slot, kind, unsafe Span(_unsafeElements: UnsafeBufferPointer(rebasing: bytes[range])))
-        case .owned(let message): received(slot, kind, message.span)
+          received(slot, kind, unsafe Span(_unsafeElements: UnsafeBufferPointer(rebasing: bytes[range])), &answers)
+        case .owned(let message): received(slot, kind, message.span, &answers)
         }
       case .ping(let payload):
         metrics.add(.frames(.ping, .received))
-        if connections[slot].phase == .open { send(slot, .frame(.pong, payload)) }
+        guard connections[slot].phase == .open else { continue }
+        if mayAnswerDirectly(slot), append(.pong, payload.span, to: &answers) { continue }
+        sendDirect(slot, &answers)
+        send(slot, .frame(.pong, payload))
       case .pong: metrics.add(.frames(.pong, .received))
-      case .close(let code, _): peerClosed(slot, code)
+      case .close(let code, _):
+        sendDirect(slot, &answers)
+        peerClosed(slot, code)
       case .violation(let code, let reason):
+        sendDirect(slot, &answers)
         metrics.add(.protocolErrors(ProtocolErrorLabel(code)))
         close(slot, code, reason.description)
         // One that is condemned stays open until the end of the turn and is closed then.
@@ -39,6 +52,9 @@ extension Shard {
         mark(slot)
       }
     }
+    guard isCurrent(token) else { return }
+    sendDirect(slot, &answers)
+    holdBackEcho(slot)
   }
 
   /// RFC 6455 §5.5.1: the peer's close frame is answered by ours, unless ours was first; then the server closes.
@@ -81,7 +97,12 @@ extension Shard {
     }
   }
 
-  private func received(_ slot: Int32, _ kind: MessageKind, _ message: Span<UInt8>) {
+  private func received(
+    _ slot: Int32, _ kind: MessageKind, _ message: Span<UInt8>, _ answers: inout DirectAnswers
+  ) {
+    if connections[slot].endpoint == .echo { return echo(slot, kind, message, &answers) }
+    // What follows is queued, behind the pongs before it.
+    sendDirect(slot, &answers)
     switch connections[slot].endpoint {
     case .task:
       if TaskDialect.isPing(message) { answer(slot, .text(TaskDialect.pong(now: nowWall))) }
@@ -89,21 +110,50 @@ extension Shard {
       let parsed = ExecutionDialect.parse(message)
       answer(slot, .text(ExecutionDialect.refusal(of: parsed) ?? ExecutionDialect.pong))
     case .action: receivedAction(slot, message)
-    case .echo: echo(slot, kind, message)
+    case .echo: break
     }
   }
 
-  private func echo(_ slot: Int32, _ kind: MessageKind, _ message: Span<UInt8>) {
+  // MARK: Echo
+
+  /// Echoes the messages that came as whole frames, up to the first byte that is something else.
+  private func echoWholeFrames(
+    _ slot: Int32, _ bytes: Span<UInt8>, _ position: inout Int, _ answers: inout DirectAnswers
+  ) {
+    guard connections[slot].phase == .open, mayAnswerDirectly(slot) else { return }
+    let isCompressing = connections[slot].readsCompressed
+    let echoed = unsafe connections[slot].session.echo(
+      bytes, position: &position, payloadByteCountMax: isCompressing ? Deflater.worthwhileByteCountMin - 1 : .max,
+      to: roomForAnswer(answers))
+    answers.add(byteCount: echoed.byteCount, messageCount: echoed.messageCount)
+    metrics.add(.messagesReceived(.echo), echoed.messageCount)
+  }
+
+  /// Echoes any message: one that came in pieces, compressed, or behind a queue.
+  private func echo(
+    _ slot: Int32, _ kind: MessageKind, _ message: Span<UInt8>, _ answers: inout DirectAnswers
+  ) {
     let opcode: Opcode = kind == .text ? .text : .binary
+    let compresses = connections[slot].readsCompressed && message.count >= Deflater.worthwhileByteCountMin
+    if mayAnswerDirectly(slot) {
+      if compresses, appendCompressed(opcode, message, to: &answers) { return }
+      if append(opcode, message, to: &answers) { return }
+      sendDirect(slot, &answers)
+    }
     var frame: [UInt8] = []
-    if connections[slot].readsCompressed, let deflated = deflaters.compress(message) {
+    if compresses, let deflated = deflaters.compress(message) {
       FrameWriter.appendFrame(opcode: opcode, compressed: true, payload: deflated.span, into: &frame)
     } else {
-      frame.reserveCapacity(message.count + 10)
+      frame.reserveCapacity(message.count + FrameWriter.headerByteCountMax)
       FrameWriter.appendFrame(opcode: opcode, payload: message, into: &frame)
     }
     send(slot, .raw(frame))
-    // The echoing peer is held back rather than cut off.
+    holdBackEcho(slot)
+  }
+
+  /// The echoing peer that does not read is held back rather than cut off.
+  private func holdBackEcho(_ slot: Int32) {
+    guard connections[slot].endpoint == .echo else { return }
     if Int(connections[slot].pendingByteCount) > shared.configuration.sendBufferByteCount { pauseReading(slot) }
   }
 

@@ -18,7 +18,15 @@ import Protocol
   let topics = ShardTopics()
   /// Who has been asked what: each pending confirmation goes to a connection once.
   var asked: [CallbackIdentifier: Set<ConnectionToken>] = [:]
-  var flushList: [Int32] = []
+  /// This turn's events by task, and their tasks: see `closeRuns`. The spare ones keep the storage of those before.
+  var openEvents: [OpenEvent] = []
+  var openTopics: [LocalTopic] = []
+  var spareEvents: [OpenEvent] = []
+  var spareTopics: [LocalTopic] = []
+  var flushList = PackedList<Int32>()
+  /// Connections that earlier turns have left to be flushed, oldest first from `leftOverPosition` on.
+  var leftOver = PackedList<Int32>()
+  var leftOverPosition = 0
   var condemned: [Condemned] = []
   /// Connections whose answer has come and that have more requests in their buffer.
   var resumable: [ConnectionToken] = []
@@ -148,7 +156,7 @@ extension Condemned.Sentence {
 enum ShardLimits {
   /// Slots; the descriptor limit bites long before.
   static let connectionCountMax = 1_048_576
-  /// Frames queued for all connections: 12 bytes each.
+  /// Frames queued for all connections: 12 bytes each, and 4 for the list of free ones.
   static let outboundNodeCountMax = 8_388_608
   static let frameCountMax = 1_048_576
   /// One read: large enough that a burst of small frames takes one system call.
@@ -157,8 +165,22 @@ enum ShardLimits {
   static let sendByteCount = 65_536
   /// A frame from this size on is sent from where it lies.
   static let directSendByteCountMin = 16_384
+  /// Bytes of one task's events of one turn that are joined: more leave in pieces.
+  static let runByteCountMax = 65_536
+  /// Events of a turn that wait to be queued: more are queued at once.
+  static let openEventCountMax = 8_192
+  /// Connections written in one turn, at about 7 µs each, before the loop looks again at who else wants something.
+  static let flushesPerTurnMax = 256
+  /// Of these, connections that earlier turns have left, whatever the present turn brings.
+  static let leftOverFlushesPerTurnMin = 64
+  /// Entries for which the lists of connections to be flushed keep their storage.
+  static let flushListCapacityMax = 4_096
+  /// Bytes written in one turn.
+  static let flushByteCountPerTurnMax = 4_194_304
   /// Reads of one connection in one turn, so that one that floods does not starve the others.
   static let readsPerTurnMax = 4
+  /// Requests of one connection that are answered while it is read, where they stand behind each other.
+  static let requestsAtOnceMax: UInt32 = 64
   /// Peers accepted in one turn.
   static let acceptsPerTurnMax = 256
   /// Rounds in which a turn settles mail to itself; the rest waits for the next turn.

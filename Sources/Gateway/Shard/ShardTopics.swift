@@ -9,27 +9,39 @@ enum TopicKey: Hashable {
   case task(TaskIdentifier)
 }
 
+/// One connection among those that follow a topic.
+struct Watcher: BitwiseCopyable {
+  var slot: Int32
+  /// The connection's subscription node that stands for this entry.
+  var node: Int32
+  var audience: Audience
+  /// Tasks: a state event was held back because the connection does not keep up. How far it had come is in
+  /// `ShardTopics.lagOffsets`.
+  var isLagging = false
+}
+
 /// A topic as this shard sees it: who of its connections listens.
 final class LocalTopic {
-  struct Watcher {
-    /// Tasks: the last event that was queued for this connection. First, because that order packs best.
-    var offset: Int
-    var slot: Int32
-    /// The connection's subscription node that stands for this entry.
-    var node: Int32
-    var audience: Audience
-    /// Tasks: a state event was held back because the connection does not keep up.
-    var isLagging = false
-  }
-
   let key: TopicKey
-  var watchers: [Watcher] = []
-  /// Tasks: the newest event, for those that lag.
+  /// In no order.
+  var watchers = PackedList<Watcher>()
+  /// Watchers by audience, so that nothing is made ready for nobody.
+  private(set) var audienceCounts = InlineArray<6, Int32>(repeating: 0)
+  /// Tasks: the newest event that was queued, for those that lag.
   var newest: TaskDelivery?
+  /// Tasks: this turn's events that wait for `Shard.closeRuns`, as indices into the shard's list; −1 for none.
+  var runHead: Int32 = -1
+  var runTail: Int32 = -1
+  /// Bytes of the run in the dialect that has most.
+  var runByteCount = 0
 
   init(key: TopicKey) {
     self.key = key
   }
+
+  func has(_ audience: Audience) -> Bool { audienceCounts[audience.rawValue] > 0 }
+
+  fileprivate func count(_ audience: Audience, by amount: Int32) { audienceCounts[audience.rawValue] += amount }
 }
 
 /// One entry of a connection's list of subscriptions.
@@ -56,6 +68,8 @@ enum SubscriptionLimits {
 /// Both directions are indices, so that a connection's end costs its own subscriptions only.
 final class ShardTopics {
   private var topics: [TopicKey: LocalTopic] = [:]
+  /// The last event that those who lag got before it, by their subscription's node.
+  private var lagOffsets: [Int32: Int] = [:]
   private let nodes = Slab<SubscriptionNode>(countMax: SubscriptionLimits.perShardCountMax) { SubscriptionNode() }
 
   var subscriptionCount: Int { nodes.count }
@@ -69,7 +83,7 @@ final class ShardTopics {
 
   /// Adds a connection to a topic and to its own list. False at the shard's bound.
   func subscribe(
-    _ slot: Int32, to key: TopicKey, audience: Audience, after offset: Int = 0, listHead: inout Int32
+    _ slot: Int32, to key: TopicKey, audience: Audience, listHead: inout Int32
   ) -> Bool {
     guard let index = nodes.take() else { return false }
     let topic: LocalTopic
@@ -83,8 +97,22 @@ final class ShardTopics {
     nodes[index].watcherIndex = Int32(topic.watchers.count)
     nodes[index].next = listHead
     listHead = index
-    topic.watchers.append(LocalTopic.Watcher(offset: offset, slot: slot, node: index, audience: audience))
+    topic.watchers.append(Watcher(slot: slot, node: index, audience: audience))
+    topic.count(audience, by: 1)
     return true
+  }
+
+  /// A watcher is not told of an event. What it was told last is kept at the first one of a row.
+  func fallBehind(_ topic: LocalTopic, _ place: Int, after offset: Int) {
+    guard !topic.watchers[place].isLagging else { return }
+    topic.watchers[place].isLagging = true
+    lagOffsets[topic.watchers[place].node] = offset
+  }
+
+  /// A watcher that lagged is about to be told of the newest: the offset of the last event that it got before.
+  func catchUp(_ topic: LocalTopic, _ place: Int) -> Int {
+    topic.watchers[place].isLagging = false
+    return lagOffsets.removeValue(forKey: topic.watchers[place].node) ?? 0
   }
 
   /// The topics of a connection of which it lags behind, each with its place among the watchers.
@@ -113,16 +141,9 @@ final class ShardTopics {
 
   /// The connection has been told of everything up to the offset: it lags no more.
   func advance(_ key: TopicKey, to offset: Int, listHead: Int32) {
-    var index = listHead
-    while index >= 0 {
-      if let topic = nodes[index].topic, topic.key == key {
-        let place = Int(nodes[index].watcherIndex)
-        guard offset >= topic.watchers[place].offset else { return }
-        topic.watchers[place].offset = offset
-        topic.watchers[place].isLagging = false
-        return
-      }
-      index = nodes[index].next
+    lagging(listHead: listHead) { topic, place in
+      guard topic.key == key, offset >= lagOffsets[topic.watchers[place].node] ?? 0 else { return }
+      _ = catchUp(topic, place)
     }
   }
 
@@ -154,13 +175,11 @@ final class ShardTopics {
   private func detach(_ index: Int32, from topic: LocalTopic) -> Audience {
     let place = Int(nodes[index].watcherIndex)
     let audience = topic.watchers[place].audience
-    let last = topic.watchers.count - 1
-    if place != last {
-      topic.watchers[place] = topic.watchers[last]
-      nodes[topic.watchers[place].node].watcherIndex = Int32(place)
-    }
-    topic.watchers.removeLast()
-    if topic.watchers.isEmpty { topics[topic.key] = nil }
+    if topic.watchers[place].isLagging { _ = catchUp(topic, place) }
+    topic.count(audience, by: -1)
+    topic.watchers.removeBySwapping(place)
+    if place < topic.watchers.count { nodes[topic.watchers[place].node].watcherIndex = Int32(place) }
+    if topic.watchers.count == 0 { topics[topic.key] = nil }
     nodes[index].topic = nil
     nodes.give(index)
     return audience

@@ -13,11 +13,7 @@ package enum ResponseHead {
     keepsAlive: Bool, date: [UInt8] = [], into output: inout [UInt8]
   ) {
     appendStatusLine(status, into: &output)
-    if !date.isEmpty {
-      output.append("Date: ")
-      output.append(contentsOf: date)
-      output.append("\r\n")
-    }
+    if !date.isEmpty { appendDate(date, into: &output) }
     if let contentType { appendField("Content-Type", contentType, into: &output) }
     appendExtraFields(extraFields, into: &output)
     if HTTPStatus.mayHaveBody(status) {
@@ -69,6 +65,12 @@ package enum ResponseHead {
     output.append(decimal: status)
     output.append(" ")
     output.append(HTTPStatus.reasonPhrase(status))
+    output.append("\r\n")
+  }
+
+  static func appendDate(_ date: [UInt8], into output: inout [UInt8]) {
+    output.append("Date: ")
+    output.append(contentsOf: date)
     output.append("\r\n")
   }
 

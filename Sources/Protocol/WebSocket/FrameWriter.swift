@@ -3,6 +3,9 @@ package enum FrameWriter {
   /// RFC 6455 §5.5: 125 bytes of a control frame less 2 of the close code.
   package static let closeReasonByteCountMax = 123
 
+  /// 2 bytes and an extended length of 8: we never mask.
+  package static let headerByteCountMax = 10
+
   /// The length of the header for a payload of so many bytes: 2, 4 or 10.
   @inlinable
   package static func headerByteCount(forPayload payloadByteCount: Int) -> Int {
@@ -27,6 +30,30 @@ package enum FrameWriter {
         output.append(UInt8(truncatingIfNeeded: payloadByteCount >> shift))
       }
     }
+  }
+
+  /// Writes what `appendHeader` appends to the first bytes of `target`, and returns how many those are. The target has
+  /// room for `headerByteCount(forPayload:)`.
+  @discardableResult
+  package static func writeHeader(
+    opcode: Opcode, compressed: Bool = false, payloadByteCount: Int, to target: UnsafeMutableRawBufferPointer
+  ) -> Int {
+    let headerByteCount = headerByteCount(forPayload: payloadByteCount)
+    precondition(headerByteCount <= target.count, "the target is too small")
+    // SAFETY: the target has headerByteCount bytes, checked above, and each form writes so many.
+    guard let start = target.baseAddress else { return 0 }
+    unsafe start.storeBytes(of: 0x80 | (compressed ? 0x40 : 0) | opcode.rawValue, as: UInt8.self)
+    let length = UInt64(truncatingIfNeeded: payloadByteCount)
+    switch headerByteCount {
+    case 2: unsafe start.storeBytes(of: UInt8(truncatingIfNeeded: length), toByteOffset: 1, as: UInt8.self)
+    case 4:
+      unsafe start.storeBytes(of: 126, toByteOffset: 1, as: UInt8.self)
+      unsafe start.storeBytes(of: UInt16(truncatingIfNeeded: length).bigEndian, toByteOffset: 2, as: UInt16.self)
+    default:
+      unsafe start.storeBytes(of: 127, toByteOffset: 1, as: UInt8.self)
+      unsafe start.storeBytes(of: length.bigEndian, toByteOffset: 2, as: UInt64.self)
+    }
+    return headerByteCount
   }
 
   /// Appends a whole frame. `compressed` says that the payload is what `Deflater.compress` made (RFC 7692 §6).

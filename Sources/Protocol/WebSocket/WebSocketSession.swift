@@ -41,6 +41,13 @@ package struct WebSocketSession: ~Copyable {
   /// Whether a message is incomplete, which a server that drains may want to wait for.
   package var isMessageOpen: Bool { messageKind != nil }
 
+  /// Whether the next byte begins a frame that is no continuation.
+  @inline(__always)
+  var isBetweenFrames: Bool { phase == .header && partialHeaderByteCount == 0 && messageKind == nil }
+
+  @inline(__always)
+  func isWithinBound(_ payloadByteCount: Int) -> Bool { payloadByteCount <= messageByteCountMax }
+
   /// Consumes `bytes[position...]`, unmasking in place, until one event is complete. The caller loops until
   /// `.needMoreBytes`, which means that all is consumed. Nothing points into the bytes afterwards but the range
   /// of an `.inPlace` message. After a close or a violation every byte is swallowed.
@@ -48,6 +55,9 @@ package struct WebSocketSession: ~Copyable {
     _ bytes: inout MutableSpan<UInt8>, position: inout Int, inflaters: inout InflaterPool
   ) -> WebSocketEvent {
     precondition(position >= 0 && position <= bytes.count, "the position lies outside the bytes")
+    if isBetweenFrames, let frame = WholeFrame(bytes.span, at: position), isWithinBound(frame.payload.count) {
+      return receiveWhole(frame, &bytes, &position)
+    }
     while true {
       switch phase {
       case .finished:
@@ -76,6 +86,23 @@ package struct WebSocketSession: ~Copyable {
         if let event { return event }
       }
     }
+  }
+
+  /// Unmasks a whole frame where it is.
+  @inline(__always)
+  private mutating func receiveWhole(
+    _ frame: WholeFrame, _ bytes: inout MutableSpan<UInt8>, _ position: inout Int
+  ) -> WebSocketEvent {
+    let isASCII = FrameMasking.apply(key: frame.maskingKey, to: &bytes, in: frame.payload)
+    position = frame.payload.upperBound
+    if frame.isText, !isASCII {
+      var validator = UTF8Validator()
+      guard validator.feed(bytes.span.extracting(frame.payload)) else {
+        return violation(.invalidPayload, "a text is not UTF-8")
+      }
+      guard validator.isComplete else { return violation(.invalidPayload, "a text ends within a character") }
+    }
+    return .message(frame.kind, .inPlace(frame.payload))
   }
 
   // MARK: - Headers

@@ -80,7 +80,8 @@ struct TaskModelTests {
   ) throws {
     for effect in bench.takeEffects() {
       switch effect {
-      case .deliver(let event, let after):
+      case .deliver(let event, let record):
+        let after = record.snapshot
         let key = event.epoch.text
         #expect(event.offset == watcher.lastOffset[key, default: 0] + 1, place)
         #expect(!watcher.endedEpochs.contains(key), place)

@@ -92,7 +92,7 @@ struct TaskReportTests {
       return
     }
     #expect(event.kind.isTerminal)
-    #expect(event.offset == 2 && durable.offset == 2 && after.offset == 2)
+    #expect(event.offset == 2 && durable.offset == 2 && after.snapshot.offset == 2)
     #expect(event.progress?.text == "-1")
     #expect(event.error?.text == ending.error)
     #expect(String(decoding: event.given, as: UTF8.self) == ending.given)

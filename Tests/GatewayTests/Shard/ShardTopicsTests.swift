@@ -12,7 +12,7 @@ struct ShardTopicsTests {
     var head: Int32 = -1
     let key = try task(1)
     #expect(topics.subscribe(5, to: key, audience: .native, listHead: &head))
-    #expect(topics.topic(key)?.watchers.map(\.slot) == [5])
+    #expect(topics.topic(key)?.slots == [5])
     #expect(topics.audience(of: key, listHead: head) == .native)
     #expect(topics.unsubscribe(from: key, listHead: &head) == .native)
     #expect(topics.topic(key) == nil)
@@ -39,9 +39,9 @@ struct ShardTopicsTests {
       _ = topics.subscribe(Int32(slot), to: key, audience: .native, listHead: &heads[slot])
     }
     _ = topics.unsubscribe(from: key, listHead: &heads[0])
-    #expect(topics.topic(key)?.watchers.map(\.slot) == [2, 1])
+    #expect(topics.topic(key)?.slots == [2, 1])
     _ = topics.unsubscribe(from: key, listHead: &heads[2])
-    #expect(topics.topic(key)?.watchers.map(\.slot) == [1])
+    #expect(topics.topic(key)?.slots == [1])
     _ = topics.unsubscribe(from: key, listHead: &heads[1])
     #expect(topics.topicCount == 0)
   }
@@ -78,10 +78,21 @@ struct ShardTopicsTests {
       #expect(topics.subscriptionCount == model.reduce(0) { $0 + $1.count }, "seed \(seed)")
       for key in keys {
         let expected = model.indices.filter { model[$0][key] != nil }.map { Int32($0) }
-        let watchers = topics.topic(key)?.watchers ?? []
-        #expect(watchers.map(\.slot).sorted() == expected, "seed \(seed)")
-        for watcher in watchers { #expect(watcher.audience == model[Int(watcher.slot)][key], "seed \(seed)") }
+        let topic = topics.topic(key)
+        #expect((topic?.slots ?? []).sorted() == expected, "seed \(seed)")
+        for place in 0..<(topic?.watchers.count ?? 0) {
+          let (slot, audience) = topic.map { ($0.watchers[place].slot, $0.watchers[place].audience) } ?? (-1, .task)
+          #expect(audience == model[Int(slot)][key], "seed \(seed)")
+        }
+        for audience in Audience.allCases {
+          let isThere = model.contains { $0[key] == audience }
+          #expect((topic?.has(audience) ?? false) == isThere, "seed \(seed)")
+        }
       }
     }
   }
+}
+
+extension LocalTopic {
+  fileprivate var slots: [Int32] { (0..<watchers.count).map { watchers[$0].slot } }
 }

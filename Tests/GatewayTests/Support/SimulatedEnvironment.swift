@@ -148,6 +148,7 @@ final class SimulatedEnvironment: GatewayEnvironment {
     guard room > 0, let count = moved(min(bytes.count, room)) else { return .wouldBlock }
     // SAFETY: count is at most the bytes'.
     unsafe stream.toClient.append(contentsOf: bytes[..<count])
+    stream.sendCount += 1
     return .moved(count)
   }
 

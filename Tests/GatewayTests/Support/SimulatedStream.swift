@@ -14,6 +14,8 @@ final class SimulatedStream {
   var serverClosed = false
   /// Either side has reset the connection: nothing moves any more.
   var isReset = false
+  /// Calls of the server that sent something.
+  var sendCount = 0
   /// Bytes that the kernel buffers towards the client.
   var roomByteCount: Int
   let peer: InternetAddress

@@ -14,8 +14,26 @@ struct FrameMaskingTests {
         for index in 0..<byteCount { expected[start + index] ^= key[index % 4] }
         var actual = original
         var span = actual.mutableSpan
-        FrameMasking.apply(key: word, to: &span, in: start..<start + byteCount)
+        let isASCII = FrameMasking.apply(key: word, to: &span, in: start..<start + byteCount)
         #expect(actual == expected, "start \(start), \(byteCount) bytes")
+        #expect(isASCII == expected[start..<start + byteCount].allSatisfy { $0 < 0x80 })
+      }
+    }
+  }
+
+  @Test func `one byte beyond ASCII is seen wherever it is`() {
+    for byteCount in 1...70 {
+      for place in 0..<byteCount {
+        var bytes = (0..<byteCount).map { UInt8($0) ^ [0xff, 0, 0x80, 0x7f][$0 % 4] }
+        bytes[place] ^= 0x80
+        var span = bytes.mutableSpan
+        #expect(!FrameMasking.apply(key: 0x7f80_00ff, to: &span, in: 0..<byteCount))
+        #expect(bytes[place] == UInt8(place) | 0x80)
+        var again = bytes.mutableSpan
+        FrameMasking.apply(key: 0, to: &again, in: 0..<byteCount)
+        bytes[place] &= 0x7f
+        var ascii = bytes.mutableSpan
+        #expect(FrameMasking.apply(key: 0, to: &ascii, in: 0..<byteCount))
       }
     }
   }

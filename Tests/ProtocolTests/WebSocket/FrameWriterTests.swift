@@ -15,6 +15,13 @@ struct FrameWriterTests {
     FrameWriter.appendFrame(opcode: .binary, payload: payload.span, into: &output)
     #expect(output == [1, 2, 3] + header + payload)
     #expect(FrameWriter.headerByteCount(forPayload: byteCount) == header.count)
+    var room = [UInt8](repeating: 0xee, count: header.count + 1)
+    let written = unsafe room.withUnsafeMutableBytes { buffer in
+      unsafe FrameWriter.writeHeader(
+        opcode: .binary, payloadByteCount: byteCount, to: UnsafeMutableRawBufferPointer(rebasing: buffer[..<header.count]))
+    }
+    #expect(room == header + [0xee])
+    #expect(written == header.count)
   }
 
   @Test func `the RFC's examples`() {

@@ -39,9 +39,54 @@ struct Conversation: ~Copyable {
   private var inflaters = InflaterPool()
   private(set) var observations: [Observation] = []
   private(set) var inPlaceCount = 0
+  /// Messages that were echoed rather than handed out by `next`; they are observed alike.
+  private(set) var echoedCount = 0
+  /// Whole frames are echoed into a room of so many bytes; nil: everything goes through `next`.
+  private let echoRoomByteCount: Int?
+  private let echoedPayloadByteCountMax: Int
 
-  init(messageByteCountMax: Int = 65_536, deflate: NegotiatedDeflate? = nil) {
+  init(
+    messageByteCountMax: Int = 65_536, deflate: NegotiatedDeflate? = nil, echoRoomByteCount: Int? = nil,
+    echoedPayloadByteCountMax: Int = .max
+  ) {
     session = WebSocketSession(messageByteCountMax: messageByteCountMax, deflate: deflate)
+    self.echoRoomByteCount = echoRoomByteCount
+    self.echoedPayloadByteCountMax = echoedPayloadByteCountMax
+  }
+
+  /// Lets the session echo what is whole, and reads the echoes back.
+  private mutating func echo(_ bytes: [UInt8], _ position: inout Int) {
+    guard let echoRoomByteCount else { return }
+    // What stands behind the room must not be touched.
+    var room = [UInt8](repeating: 0xee, count: echoRoomByteCount + 32)
+    let echoed = unsafe room.withUnsafeMutableBytes { buffer in
+      unsafe session.echo(
+        bytes.span, position: &position, payloadByteCountMax: echoedPayloadByteCountMax,
+        to: UnsafeMutableRawBufferPointer(rebasing: buffer[..<echoRoomByteCount]))
+    }
+    #expect(room[echoRoomByteCount...].allSatisfy { $0 == 0xee })
+    var rest = room[..<echoed.byteCount]
+    for _ in 0..<echoed.messageCount { observations.append(serverMessage(&rest)) }
+    #expect(rest.isEmpty)
+    echoedCount += echoed.messageCount
+  }
+
+  /// Reads a server's data frame, its length in the shortest form.
+  private func serverMessage(_ bytes: inout ArraySlice<UInt8>) -> Observation {
+    let head = Array(bytes.prefix(4))
+    var byteCount = Int(head[1])
+    var headerByteCount = 2
+    if byteCount == 126 {
+      byteCount = Int(head[2]) << 8 | Int(head[3])
+      headerByteCount = 4
+      #expect(byteCount > 125)
+    }
+    #expect(head[1] <= 126 && (head[0] == 0x81 || head[0] == 0x82))
+    bytes = bytes.dropFirst(headerByteCount)
+    let payload = Array(bytes.prefix(byteCount))
+    #expect(payload.count == byteCount)
+    bytes = bytes.dropFirst(byteCount)
+    return head[0] == 0x81 ? .text(payload) : .binary(payload)
   }
 
   mutating func receive(_ input: [UInt8]) {
@@ -49,6 +94,7 @@ struct Conversation: ~Copyable {
     var position = 0
     var eventCount = 0
     while true {
+      echo(bytes, &position)
       let before = position
       var span = bytes.mutableSpan
       let event = session.next(&span, position: &position, inflaters: &inflaters)

@@ -25,7 +25,7 @@ int load_timer_make(void);
 int load_timer_set(int timer, uint64_t nanoseconds);
 
 /// A non-blocking TCP connection under way to 127.0.0.1, without Nagle's delay, that is reset when it is closed: no
-/// port is left in TIME_WAIT. -1 on failure.
-int load_connect(uint16_t port);
+/// port is left in TIME_WAIT. -1 on failure. A positive `receive_byte_count` fixes how much the kernel keeps unread.
+int load_connect(uint16_t port, int receive_byte_count);
 /// Raises the soft limit of descriptors to the hard one, which is returned.
 uint64_t load_raise_descriptor_limit(void);

@@ -49,7 +49,7 @@ extension TaskDesk {
       message: report.message.value, details: report.details.value, result: report.result.value)
     remember(event, of: record)
     account(for: record)
-    effects.append(.deliver(event, after: record.snapshot))
+    effects.append(.deliver(event, after: record))
     effects.append(.persist(.progressed(identifier)))
     return receipt(record)
   }
@@ -175,7 +175,7 @@ extension TaskDesk {
     record.removalDeadline = removalDeadline
     removalDeadlines.add(record.snapshot.identifier, deadline: removalDeadline)
     account(for: record)
-    effects.append(.deliver(event, after: record.snapshot))
+    effects.append(.deliver(event, after: record))
     effects.append(.persist(.finished(event, record.snapshot)))
     return receipt(record)
   }

@@ -2,14 +2,16 @@ package import Protocol
 
 /// What a task desk asks for, in order. The closed list.
 ///
-/// Cases with a snapshot are boxed, so that a list of effects is a list of words that are cheap to move.
-package enum TaskEffect: Sendable {
-  /// To every subscriber of the task, each in its dialect. `after` is the snapshot that includes the event.
-  indirect case deliver(TaskEvent, after: TaskSnapshot)
+/// Large cases are boxed, so that a list of effects is a list of words that are cheap to move. Effects stay with the
+/// desk's owner: what crosses threads is made of them.
+package enum TaskEffect {
+  /// To every subscriber of the task, each in its dialect. The record's snapshot includes the event, until the desk is
+  /// given its next command: effects are carried before.
+  case deliver(TaskEvent, after: TaskRecord)
   /// A *request*: to the task's watchers, the named user's connections, and the worker (contract §2.3, `cancel`).
-  case cancelRequested(CancelRequest)
+  indirect case cancelRequested(CancelRequest)
   /// To the task's watchers and the named user.
-  case heartbeat(TaskHeartbeat)
+  indirect case heartbeat(TaskHeartbeat)
   /// To storage.
   case persist(PersistedTaskChange)
   /// The task is gone from this desk: its subscriptions and frames may go too.

@@ -2,9 +2,9 @@ import Protocol
 
 /// A task in its desk: an object, so that a report mutates it in place after one look into the table.
 ///
-/// It never leaves the desk, and the desk has one owner.
-final class TaskRecord {
-  var snapshot: TaskSnapshot
+/// Only the desk changes it, and the desk has one owner, who alone sees it.
+package final class TaskRecord {
+  package internal(set) var snapshot: TaskSnapshot
   var history = TaskHistory()
   /// Registered by a publish: the first registration by name fills in owner, viewers and the rest.
   var isImplicit: Bool

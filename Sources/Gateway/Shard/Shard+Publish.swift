@@ -1,0 +1,156 @@
+import GatewayDomain
+import Protocol
+
+/// What workers publish: single reports, and lines in bulk. A report whose home is this shard is carried out while its
+/// request is read, and costs no mail.
+extension Shard {
+  /// Whether a command to the task's home, given now, is the next that reaches it from this shard.
+  ///
+  /// Requests are read in phases 2 and 5, between the shard's mails to itself and never within one: where none waits,
+  /// carrying the command out here and now is what mailing it would come to.
+  func isNextToReach(_ task: TaskIdentifier) -> Bool {
+    localMail.isEmpty && shared.home(of: task) == index
+  }
+
+  /// `POST …/{id}/progress` at the task's home.
+  func progress(_ slot: Int32, _ exchange: HTTPExchange, _ task: TaskIdentifier) {
+    let body = exchange.body
+    do throws(Problem) {
+      let receipt = try progress(task, try RequestBodies.progress(body.span))
+      respond(slot, exchange, status: 202, receipt: receipt, isTerminal: false)
+    } catch {
+      respond(slot, problem: error)
+    }
+  }
+
+  /// Takes a report in, with all that follows from it.
+  private func progress(_ task: TaskIdentifier, _ report: ProgressReport) throws(Problem) -> PublishReceipt {
+    var random = EnvironmentRandom(environment: environment)
+    // A report that is refused may have made room for its task first: that is carried too.
+    defer { carryTaskEffects() }
+    return try taskDesk.progress(task, report, at: moment, random: &random, into: &taskEffects)
+  }
+
+  // MARK: In bulk
+
+  /// `POST /api/v1/publish`: the lines that live here are carried out one after the other as they are read, the others go
+  /// to their homes in batches, each home's in order.
+  func publish(_ slot: Int32, _ exchange: HTTPExchange, _ principal: Principal) {
+    connections[slot].deadline = nowMilliseconds + ShardLimits.answerMilliseconds
+    // What the lines themselves send is no command to a home: the first one's moment is that of all.
+    var bulk = BulkPublish(principal: principal, shardCount: shared.shardCount, actsAtOnce: localMail.isEmpty)
+    let body = exchange.body
+    let bytes = body.span
+    for line in RequestBodies.lines(of: bytes) {
+      do throws(Problem) {
+        let operation = try RequestBodies.operation(bytes.extracting(line.range))
+        try publish(operation, line: line.number, &bulk)
+      } catch {
+        bulk.rejected.append((line.number, error))
+      }
+    }
+    let homes = bulk.batches.indices.filter { !bulk.batches[$0].isEmpty }
+    let address = ReplyAddress.exchange(shard: index, token(of: slot), request: exchange.requestNumber)
+    let own = Answer.batch(bulk.rejected, accepted: bulk.accepted, cancelRequested: bulk.cancelRequested)
+    guard !homes.isEmpty else { return render(slot, exchange, own) }
+    let parts = gather(.batch, answering: address, partCount: homes.count + 1)
+    for home in homes { post(.task(.batch(bulk.batches[home]), from: parts), to: home) }
+    reply(own, to: parts)
+  }
+
+  private func publish(_ operation: PublishOperation, line: Int, _ bulk: inout BulkPublish) throws(Problem) {
+    guard let task = operation.task else {
+      // A message that stands after a task's line leaves from that task's home.
+      if let lastHome = bulk.lastHome, !(bulk.actsAtOnce && lastHome == index) {
+        bulk.batches[lastHome].append(BatchLine(line: line, work: .relay(operation)))
+      } else {
+        send(operation)
+        bulk.accepted += 1
+      }
+      return
+    }
+    let home = shared.home(of: task)
+    bulk.lastHome = home
+    guard bulk.actsAtOnce, home == index else {
+      if let command = operation.command(bulk.principal) {
+        bulk.batches[home].append(BatchLine(line: line, work: .task(command)))
+      }
+      return
+    }
+    if case .progress(_, let report) = operation {
+      if try progress(task, report).cancelRequested { bulk.noteCancel(of: task) }
+    } else if let command = operation.command(bulk.principal) {
+      switch answer(command) {
+      case .problem(let problem): throw problem
+      case .receipt(let receipt) where receipt.cancelRequested: bulk.noteCancel(of: task)
+      case .cancelRequested(true): bulk.noteCancel(of: task)
+      default: break
+      }
+    }
+    bulk.accepted += 1
+  }
+
+  /// The operations of a bulk publish that are no task's.
+  func send(_ operation: PublishOperation) {
+    switch operation {
+    case .message(let user, let body, let requiresAcknowledgement):
+      sendMessage(
+        user, body, requiresAcknowledgement: requiresAcknowledgement, waitSeconds: 0, answering: .none)
+    case .broadcast(let body): relay(.everyone, body, answering: .none)
+    case .channel(let channel, let body):
+      relay(
+        .channel(channel), JSONText(normalised: ActionDialect.channelMessage(body, channel: channel)),
+        answering: .none)
+    case .register, .progress, .complete, .error, .heartbeat: break
+    }
+  }
+}
+
+/// A bulk publish while its lines are read.
+private struct BulkPublish {
+  let principal: Principal
+  /// Whether lines that live here are carried out at once.
+  let actsAtOnce: Bool
+  /// By home.
+  var batches: [[BatchLine]]
+  /// In line order.
+  var rejected: [(line: Int, problem: Problem)] = []
+  var accepted = 0
+  /// None twice.
+  var cancelRequested: [TaskIdentifier] = []
+  /// The home of the last line that is a task's.
+  var lastHome: Int?
+
+  init(principal: Principal, shardCount: Int, actsAtOnce: Bool) {
+    self.principal = principal
+    self.actsAtOnce = actsAtOnce
+    batches = [[BatchLine]](repeating: [], count: shardCount)
+  }
+
+  mutating func noteCancel(of task: TaskIdentifier) {
+    if !cancelRequested.contains(task) { cancelRequested.append(task) }
+  }
+}
+
+extension PublishOperation {
+  /// The command to a task's home; nil for operations that are no task's.
+  func command(_ principal: Principal) -> TaskCommand? {
+    switch self {
+    case .register(let registration): .register(registration, principal: principal)
+    case .progress(let task, let report): .progress(task, report)
+    case .complete(let task, let report): .complete(task, report)
+    case .error(let task, let report): .fail(task, report)
+    case .heartbeat(let task, let beat): .heartbeat(task, user: beat.user, message: beat.message)
+    case .message, .broadcast, .channel: nil
+    }
+  }
+
+  /// The task that it is about; nil for operations that are no task's.
+  var task: TaskIdentifier? {
+    switch self {
+    case .register(let registration): registration.identifier
+    case .progress(let task, _), .complete(let task, _), .error(let task, _), .heartbeat(let task, _): task
+    case .message, .broadcast, .channel: nil
+    }
+  }
+}
