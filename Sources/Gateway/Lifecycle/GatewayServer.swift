@@ -25,7 +25,7 @@ package final class GatewayServer {
     let shared = GatewayShared(
       configuration: configuration, mailPressure: mailPressure, mailboxes: mailboxes,
       metrics: mailboxes.map { _ in ShardMetrics() }, log: log,
-      credentials: Credentials(apiKeys: configuration.apiKeys, verifier: Self.verifier(configuration)),
+      makeCredentials: { Credentials(apiKeys: configuration.apiKeys, verifier: Self.verifier(configuration)) },
       startedAtWall: Double(LogWriter.unixMilliseconds()) / 1000, listening: listeners[0].bound)
     self.shared = shared
     var threads: [PosixThread] = []

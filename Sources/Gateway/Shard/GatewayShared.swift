@@ -11,7 +11,9 @@ final class GatewayShared: Sendable {
   let mailboxes: [Mailbox<ShardMessage>]
   let metrics: [ShardMetrics]
   let log: LogWriter
-  let credentials: Credentials
+  /// Makes the configured keys. Each shard has its own: every request's look at them counts references up and down, which
+  /// on common memory would be a line that all cores write.
+  let makeCredentials: @Sendable () -> Credentials
   let tickets: TicketOffice
   let census: ConnectionCensus
   let startedAtWall: Double
@@ -33,7 +35,7 @@ final class GatewayShared: Sendable {
   init(
     configuration: Configuration, mailPressure: MailPressure, mailboxes: [Mailbox<ShardMessage>],
     metrics: [ShardMetrics], log: LogWriter,
-    credentials: Credentials, startedAtWall: Double, listening: ListenAddress
+    makeCredentials: @escaping @Sendable () -> Credentials, startedAtWall: Double, listening: ListenAddress
   ) {
     self.configuration = configuration
     self.mailPressure = mailPressure
@@ -41,7 +43,7 @@ final class GatewayShared: Sendable {
     shardCount = mailboxes.count
     self.metrics = metrics
     self.log = log
-    self.credentials = credentials
+    self.makeCredentials = makeCredentials
     tickets = TicketOffice()
     census = ConnectionCensus(
       addressCountMax: configuration.connectionCountMaxPerAddress,

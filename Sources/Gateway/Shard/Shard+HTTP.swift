@@ -283,7 +283,7 @@ extension Shard {
     let headBytes = exchange.headBytes
     if let token = bearerToken(exchange.head, headBytes.span) {
       do throws(Credentials.Failure) {
-        bearer = try shared.credentials.bearer(headBytes.span.extracting(token), now: nowWall)
+        bearer = try credentials.bearer(headBytes.span.extracting(token), now: nowWall)
       } catch {
         metrics.add(.authenticationFailures(error.label))
         return respond(slot, problem: Problem(.unauthorized, "the credentials are not valid: \(error.text)"))

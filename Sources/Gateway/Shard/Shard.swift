@@ -10,6 +10,7 @@ import Protocol
   let shared: GatewayShared
   let environment: Environment
   let metrics: ShardMetrics
+  let credentials: Credentials
 
   // Connections.
   let connections: Slab<Connection>
@@ -81,6 +82,7 @@ import Protocol
     self.shared = shared
     self.environment = environment
     metrics = shared.metrics[index]
+    credentials = shared.makeCredentials()
     connections = Slab(countMax: ShardLimits.connectionCountMax) { Connection() }
     nowMilliseconds = Int64(environment.monotonicNanoseconds() / 1_000_000)
     nowWall = environment.wallSeconds()
@@ -114,7 +116,7 @@ import Protocol
   }
 
   func postToAll(_ message: ShardMessage) {
-    for shard in 0..<shared.shardCount { post(message, to: shard) }
+    for shard in 0..<shared.shardCount { post(shard == index ? message : message.handedOver(), to: shard) }
   }
 
   /// The connection in a slot, if it is still the one that the token names.

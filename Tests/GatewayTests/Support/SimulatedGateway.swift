@@ -38,13 +38,17 @@ final class SimulatedGateway {
     let mailPressure = MailPressure()
     let mailboxes = (0..<shardCount).map { _ in Mailbox<ShardMessage>(pressure: mailPressure) }
     let world = SimulatedWorld(seed: seed, faults: faults)
-    let verifier = configuration.jwtSecret.flatMap { TokenSecret(bytes: Array($0.utf8)) }.map {
-      TokenVerifier(keys: [.secret($0)], issuer: nil, audience: nil, leeway: 0)
+    let keys = configuration
+    let makeCredentials: @Sendable () -> Credentials = {
+      let verifier = keys.jwtSecret.flatMap { TokenSecret(bytes: Array($0.utf8)) }.map {
+        TokenVerifier(keys: [.secret($0)], issuer: nil, audience: nil, leeway: 0)
+      }
+      return Credentials(apiKeys: keys.apiKeys, verifier: verifier)
     }
     let shared = GatewayShared(
       configuration: configuration, mailPressure: mailPressure, mailboxes: mailboxes,
       metrics: mailboxes.map { _ in ShardMetrics() }, log: Self.log,
-      credentials: Credentials(apiKeys: configuration.apiKeys, verifier: verifier), startedAtWall: world.wallSeconds,
+      makeCredentials: makeCredentials, startedAtWall: world.wallSeconds,
       listening: ListenAddress(host: "gateway", port: 80))
     let environments = mailboxes.map { _ in SimulatedEnvironment(world: world) }
     self.world = world
