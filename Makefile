@@ -13,7 +13,7 @@ export SWIFT_BACKTRACE := enable=no
 SWIFT_JOBS ?= $(shell nproc)
 RELEASE := swift build -c release --static-swift-stdlib --product signalbox -j $(SWIFT_JOBS)
 
-.PHONY: help run build test lint tsan soak bench clean
+.PHONY: help run build test lint gates tsan soak bench micro clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -34,6 +34,10 @@ lint: ## check the formatting of every Swift file, and that what is embedded is 
 	python3 scripts/embed-dashboard.py --check
 	python3 scripts/embed-openapi.py --check
 
+gates: build ## count instructions, allocations, system calls and bytes against Benchmarks/gates.json; UPDATE=1 sets the bounds
+	@scripts/install-system-packages.sh gates
+	python3 Benchmarks/check_gates.py $(if $(UPDATE),--update)
+
 tsan: ## run unit tests and a live load under the thread sanitizer
 	@scripts/install-system-packages.sh build test
 	@scripts/tsan.sh
@@ -44,6 +48,11 @@ soak: build ## run all 517 Autobahn cases (10 minutes)
 
 bench: build ## measure against the ceilings into Benchmarks/Results; QUICK=1 takes three minutes
 	python3 Benchmarks/run.py $(if $(QUICK),--quick)
+	$(if $(QUICK),,python3 Benchmarks/micro.py)
+
+micro: ## measure small pieces (frames, JSON, mailbox, timers) by ns and instructions into Benchmarks/Results
+	@scripts/install-system-packages.sh build gates
+	python3 Benchmarks/micro.py
 
 clean: ## remove everything that was built or installed inside the project
 	rm -rf .build .venv .tools reports

@@ -37,3 +37,26 @@ let package = Package(
       path: "Tests/GatewayTests", swiftSettings: strict),
   ]
 )
+
+// Microbenchmarks are no part of what is built, tested or released: they are there where `make micro` asks. They compile the
+// gateway's files (a symbolic link) into their own module, so that generics are specialised as in the gateway itself.
+if Context.environment["SIGNALBOX_MICRO"] != nil {
+  package.products.append(.executable(name: "microbenchmarks", targets: ["microbenchmarks"]))
+  package.targets += [
+    .target(
+      name: "CMicroFloor", dependencies: ["CZlib", "CCrypto"], path: "Benchmarks/Micro/CMicroFloor",
+      // DWARF 4: valgrind of Debian 12 does not read what clang writes for C by default.
+      cSettings: [.unsafeFlags(["-O3", "-gdwarf-4"])]),
+    .executableTarget(
+      name: "microbenchmarks", dependencies: ["Protocol", "GatewayDomain", "CEpollShim", "CMicroFloor"],
+      path: "Benchmarks/Micro/Sources", exclude: ["Gateway/Domain", "Gateway/Dashboard/assets"],
+      // Without strict memory safety: the subjects' buffers live as long as the process.
+      swiftSettings: [
+        .swiftLanguageMode(.v6),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
+      ]),
+  ]
+}

@@ -17,6 +17,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -26,10 +27,14 @@ from harness.scenarios import PEERS, SCENARIOS, Scenario, figure
 from harness.servers import BENCHMARKS, BUILT, ROOT, SERVERS, Running, pinned
 
 LOAD_SECONDS_MAX = 180
+# Frames are shared: what waits for one who does not read is a list of them. Far below --send-buffer-bytes.
+SLOW_READER_BYTES_MAX = 64 * 1024
 
 
 def main() -> None:
     arguments = parse_arguments()
+    # So that the server under measurement ends with us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     if not arguments.no_build:
         build()
     plan = [(scenario, servers_of(scenario, arguments)) for scenario in SCENARIOS
@@ -115,7 +120,7 @@ def require_binaries(plan: list[tuple[Scenario, list[str]]], arguments: argparse
         server = SERVERS[name]
         if not server.is_installed:
             missing += [f"{path}, for {name} (run Benchmarks/Peers/install)" for path in server.needs if not path.exists()]
-        elif not pathlib.Path(server.command[0]).exists():
+        elif not pathlib.Path(os.path.expandvars(server.command[0])).exists():
             missing.append(f"{server.command[0]}, for {name} (run without --no-build)")
     if missing:
         raise SystemExit("missing:\n" + "\n".join(f"  {each}" for each in missing))
@@ -175,6 +180,14 @@ def check(scenario: Scenario, name: str, result: dict) -> None:
     """What a row is about must have happened."""
     if scenario.kind == "deflate" and result["compressed"] != (name != scenario.reference):
         raise SystemExit(f"{scenario.name} on {name}: messages came {'' if result['compressed'] else 'un'}compressed")
+    if scenario.kind == "slow":
+        proper = result["slow_readers_that_caught_up"] + result["slow_readers_closed_with_1013"]
+        if proper != result["slow_readers"]:
+            raise SystemExit(f"{scenario.name} on {name}: {result['slow_readers'] - proper} slow readers neither caught up "
+                             "nor were closed with 1013")
+        if result["resident_bytes_per_slow_reader"] > SLOW_READER_BYTES_MAX:
+            raise SystemExit(f"{scenario.name} on {name}: a slow reader takes {result['resident_bytes_per_slow_reader']:.0f} "
+                             f"bytes of RSS, more than {SLOW_READER_BYTES_MAX}")
 
 
 def warning(result: dict) -> str:

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the Debian packages that building or testing needs, and only those that are missing.
 #
-#   scripts/install-system-packages.sh [build] [lint] [test]
+#   scripts/install-system-packages.sh [build] [lint] [test] [gates]
 #
 # Nothing is installed, and no root is needed, when everything is there already. What a package would start as a
 # system service is neither started nor enabled: the tests start their own nginx, Redis and Prometheus.
@@ -64,8 +64,15 @@ for purpose in "$@"; do
       need nodejs node_speaks_websocket
       need node-ws node_speaks_websocket
       ;;
+    gates)
+      need python3 command_exists python3
+      need valgrind command_exists valgrind
+      need strace command_exists strace
+      # pins programs to cores
+      need util-linux command_exists taskset
+      ;;
     *)
-      echo "install-system-packages: '$purpose' is not a purpose, must be build, lint or test" >&2
+      echo "install-system-packages: '$purpose' is not a purpose, must be build, lint, test or gates" >&2
       exit 64
       ;;
   esac

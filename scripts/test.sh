@@ -46,7 +46,7 @@ unit_tests() {
 }
 
 # Without these nothing that follows can run.
-part "system packages" scripts/install-system-packages.sh build test || finish
+part "system packages" scripts/install-system-packages.sh build test gates || finish
 part "build of the tests" swift build --build-tests -j "$jobs" || finish
 part "python environment" scripts/python-environment.sh || finish
 
@@ -56,5 +56,6 @@ if [ -d clients/python/tests ]; then
   part "python client" "$python" -m pytest -q --durations=5 clients/python/tests
 fi
 part "end-to-end tests" "$python" -m pytest -q --durations=10 Tests/EndToEndTests
+part "gates" python3 Benchmarks/check_gates.py
 part "autobahn" python3 Tests/ConformanceTests/autobahn/run.py --sections 1-7,9,10 --sample 12,13
 finish

@@ -162,13 +162,20 @@ def overview(rows: list[Row]) -> list[str]:
 
         lines.append([
             scenario.title,
-            f"{number(reference.median)} {scenario.unit}{reference.marks}" if reference else "–",
+            reference_text(reference),
             *(cell(next((row for name, row in by_server.items() if column_of(name) == peer and name not in CEILINGS), None))
               for peer in peers),
             cell(ours, is_bold=True),
             aim_text(ours) if ours else "",
         ])
     return table(["work (CPU µs unless said otherwise)", "ceiling", *peers, "**signalbox**", "aim"], lines)
+
+
+def reference_text(row: Row | None) -> str:
+    if row is None:
+        return "–"
+    name = "" if row.server in CEILINGS else f" ({row.server})"
+    return f"{number(row.median)} {row.scenario.unit}{name}{row.marks}"
 
 
 def uring_note(rows: list[Row]) -> list[str]:

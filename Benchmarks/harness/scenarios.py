@@ -7,9 +7,9 @@ import dataclasses
 from .servers import SERVERS, Server
 
 CEILINGS = ("ceiling", "ceiling-batch", "ceiling-uring", "ceiling-batch-uring", "ceiling-deflate")
-OURS = ("signalbox", "signalbox-2")
+OURS = ("signalbox", "signalbox-plain", "signalbox-2")
 # In the order of the table's columns.
-PEERS = ("uwebsockets", "nchan", "libwebsockets", "swift-nio", "picows", "websockets", "fastapi")
+PEERS = ("uwebsockets", "uwebsockets-epoll", "nchan", "libwebsockets", "swift-nio", "picows", "websockets", "fastapi")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,15 +107,15 @@ SCENARIOS = (
     Scenario(
         "closed-1000", "closed loop, 1,000 subscribers", "closed",
         {"clients": 1000, "operations": 400, "warm-up": 20}, {"operations": 80}, aim=1.05, peers=PEERS,
-        for_peers={"operations": 100}, servers=("ceiling", "ceiling-uring", "signalbox")),
+        for_peers={"operations": 100}, servers=("ceiling", "ceiling-uring", "signalbox-plain", "signalbox")),
     Scenario(
         "closed-10000", "closed loop, 10,000 subscribers", "closed",
         {"clients": 10000, "operations": 40, "warm-up": 3}, {"operations": 8, "warm-up": 2}, aim=1.08,
-        peers=without("libwebsockets"), for_peers={"operations": 15}),
+        peers=PEERS, for_peers={"operations": 15}),
     Scenario(
         "paced", "30 publishes/s, 1,000 subscribers", "paced",
         {"clients": 1000, "operations": 240, "warm-up": 15, "rate": 30, "under-way": 256}, {"operations": 40, "warm-up": 5}, aim=1.10,
-        peers=without("libwebsockets", "fastapi"), for_peers={"operations": 90}),
+        peers=PEERS, for_peers={"operations": 90}),
     Scenario(
         "stream", "batches of 64, 1,000 subscribers", "stream",
         {"clients": 1000, "operations": 12800, "warm-up": 640, "under-way": 64}, {"operations": 3200}, aim=1.3,
@@ -125,7 +125,7 @@ SCENARIOS = (
         "topics", "10,000 clients of 1,000 tasks, batches of 4,096", "topics",
         {"clients": 10000, "topics": 1000, "operations": 40960, "warm-up": 8192, "under-way": 4096},
         {"operations": 8192, "warm-up": 4096}, aim=1.05, reference="ceiling-batch",
-        servers=("ceiling-batch", "ceiling-batch-uring", "signalbox"), peers=without("libwebsockets"),
+        servers=("ceiling-batch", "ceiling-batch-uring", "signalbox"), peers=PEERS,
         for_peers={"operations": 8192, "warm-up": 4096}),
     Scenario(
         "echo", "echo, 200 clients, one message under way each", "echo",
@@ -134,7 +134,7 @@ SCENARIOS = (
     Scenario(
         "echo-pipelined", "echo, 200 clients, 16 messages under way each", "echo",
         {"clients": 200, "operations": 200, "warm-up": 10, "under-way": 16}, {"operations": 40}, aim=1.5,
-        peers=without("nchan", "libwebsockets"), for_peers={"operations": 25}),
+        peers=without("nchan"), for_peers={"operations": 25}),
     Scenario(
         "handshake", "opening handshake", "handshake",
         {"clients": 10000, "warm-up": 500, "under-way": 128}, {"clients": 3000}, aim=1.20, peers=PEERS,
@@ -150,12 +150,15 @@ SCENARIOS = (
     Scenario(
         "deflate", "2 KB with permessage-deflate, 1,000 subscribers; the ceiling sends them plain", "deflate",
         {"clients": 1000, "operations": 300, "warm-up": 20, "bytes": 2048}, {"operations": 60}, aim=1.3,
-        servers=("ceiling", "ceiling-deflate", "signalbox"), peers=("uwebsockets-deflate", "websockets-deflate"),
+        servers=("ceiling", "ceiling-deflate", "signalbox"),
+        peers=("uwebsockets-deflate", "uwebsockets-epoll-deflate", "nchan-deflate", "libwebsockets-deflate",
+               "websockets-deflate", "fastapi"),
         for_peers={"operations": 60}, details=(Detail("bytes for each delivery", ("bytes_per_delivery",)),)),
     Scenario(
         "latency", "p99 publish to receipt, 60 publishes/s, 1,000 subscribers", "paced",
         {"clients": 1000, "operations": 480, "warm-up": 30, "rate": 60, "under-way": 256}, {"operations": 90, "warm-up": 10},
-        figure=("latency_us", "p99"), unit="µs", aim=1.5, peers=("uwebsockets",), for_peers={"operations": 180}),
+        figure=("latency_us", "p99"), unit="µs", aim=1.5, peers=("uwebsockets", "uwebsockets-epoll"),
+        for_peers={"operations": 180}),
     Scenario(
         "resume-storm", "10,000 clients of 100 tasks come back at once for 20 missed messages each", "resume",
         {"clients": 10000, "topics": 100, "operations": 2, "warm-up": 3, "missed": 20, "under-way": 2048},
@@ -180,7 +183,7 @@ SCENARIOS = (
     Scenario(
         "http-publish", "HTTP publish without subscribers", "http-publish",
         {"clients": 32, "topics": 100, "operations": 100000, "warm-up": 2000}, {"operations": 20000},
-        reference=None, aim=20.0, servers=("signalbox",)),
+        reference=None, aim=20.0, servers=("signalbox",), peers=("nchan",)),
     Scenario(
         "ndjson-publish", "NDJSON line without subscribers", "ndjson-publish",
         {"clients": 4, "topics": 100, "operations": 600000, "warm-up": 10000}, {"operations": 100000},

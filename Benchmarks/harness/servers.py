@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
+import random
 import resource
 import signal
 import socket
@@ -105,6 +106,8 @@ SERVERS = {
         Server("ceiling-deflate", "ceiling: what it is given compressed, it sends so", "ceiling-deflate",
                (str(BUILT / "ceiling"), "--port", "{port}", "--deflate")),
         Server("signalbox", "Signalbox, one loop", "signalbox", signalbox(1), echo_options=("--echo",)),
+        Server("signalbox-plain", "Signalbox, one loop, one system call for each send", "signalbox",
+               (*signalbox(1), "--io-uring", "off"), echo_options=("--echo",)),
         Server("signalbox-2", "Signalbox, two loops", "signalbox", signalbox(2), cores="0,1", echo_options=("--echo",)),
         *PEER_SERVERS,
     )
@@ -112,9 +115,15 @@ SERVERS = {
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below the ports that the kernel gives to clients: one of those may be taken before the server has started."""
+    while True:
+        port = random.randrange(20_000, 32_768)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 class Running:

@@ -77,6 +77,10 @@ final class ConnectionHandler: ChannelInboundHandler {
       topics.publish(payload, to: topic)
     case (.text, .echo):
       context.write(wrapOutboundOut(WebSocketFrame(fin: true, opcode: .text, data: frame.unmaskedData)), promise: nil)
+    // What other libraries answer themselves.
+    case (.ping, _):
+      let pong = WebSocketFrame(fin: true, opcode: .pong, data: frame.unmaskedData)
+      context.writeAndFlush(wrapOutboundOut(pong), promise: nil)
     case (.connectionClose, _): context.close(promise: nil)
     default: break
     }

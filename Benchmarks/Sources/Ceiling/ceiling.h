@@ -21,6 +21,8 @@ enum {
   FRAME_HEADER_BYTE_COUNT_MAX = 10,
   // The message of the run that a fault strikes.
   FAULTY_MESSAGE = 50,
+  // The client that comes back and is struck.
+  FAULTY_RESUMPTION = 5,
 };
 
 /// Bytes that wait: a frame cut off by a read, or output the kernel did not take.

@@ -180,23 +180,25 @@ final class FanOut {
 
   private func turn() {
     let countMax = probe == nil ? Poller.eventCountMax : FanOut.eventCountBesideProbe
-    let isAlive = poller.wait(milliseconds: 10_000, countMax: countMax) { token in
-      if token >= 0 {
-        read(token)
-      } else if token == FanOut.probeToken {
-        // Below, as after every few events.
-      } else if token == FanOut.timerToken {
-        isTimerDue = true
-        load_timer_set(timer, 0)
-      } else {
-        _ = publisher.handleEvent(buffer)
-      }
-    }
+    let isAlive = poller.wait(milliseconds: 10_000, countMax: countMax) { handleEvent($0) }
     probe?.turn(isUnderWay: completedCount < publishedCount)
     if !isAlive {
       fail(
         "nothing for ten seconds: \(publishedCount) published, all have \(completedCount), \(deliveryCount) deliveries")
     }
+  }
+
+  @inline(__always)
+  private func handleEvent(_ token: Int) {
+    if token >= 0 {
+      read(token)
+    } else if token == FanOut.timerToken {
+      isTimerDue = true
+      load_timer_set(timer, 0)
+    } else if token == FanOut.publisherToken {
+      _ = publisher.handleEvent(buffer)
+    }
+    // The probe is looked after once in each turn, whether or not it has an event.
   }
 
   @inline(__always)
@@ -271,6 +273,7 @@ final class FanOut {
 
   /// After the last message: nobody may have less or more than the others.
   func verifyEnd() {
+    while poller.wait(milliseconds: 20, { handleEvent($0) }) {}
     for index in subscribers.indices {
       let stream = streams[Int(subscribers[index].topic)]
       guard subscribers[index].position == stream.byteCount, subscribers[index].messageCount == stream.publishedCount

@@ -23,8 +23,9 @@ struct Options {
   var warmUpCount = 20
   /// Of a delivered message.
   var messageByteCount = 200
-  /// Messages under way at once (stream, topics), or echoes of each client.
-  var underWayMax = 64
+  /// Messages under way at once (stream, topics), echoes of each client, or connections that open (handshake, resume).
+  var underWayMax: Int { givenUnderWayMax ?? (scenario == .handshake ? Fleet.Plan.underWayMax : 64) }
+  private var givenUnderWayMax: Int?
   /// Of the paced scenario.
   var perSecond = 30.0
   /// Lines of one NDJSON request.
@@ -60,7 +61,7 @@ struct Options {
       case "--operations": operationCount = Options.number(name, value)
       case "--warm-up": warmUpCount = Options.number(name, value)
       case "--bytes": messageByteCount = Options.number(name, value)
-      case "--under-way": underWayMax = Options.number(name, value)
+      case "--under-way": givenUnderWayMax = Options.number(name, value)
       case "--lines": lineCount = Options.number(name, value)
       case "--slow": slowCount = Options.number(name, value)
       case "--fill": fillCount = Options.number(name, value)

@@ -127,6 +127,7 @@ extension Shard {
       // Where a later answer has hastened it, it has left from the other list.
       if connections[slot].isLeftOver { flushMarked(slot, &budget) }
     }
+    sendBatch()
     keepLeftOver(from: position)
   }
 
@@ -136,7 +137,25 @@ extension Shard {
     unsafe connection.pointee.isMarked = false
     unsafe connection.pointee.isLeftOver = false
     unsafe budget.spend(byteCount: Int(connection.pointee.pendingByteCount))
-    flush(slot)
+    guard unsafe connection.pointee.outboundHead >= 0 else { return unsafe queueHasLeft(connection, slot) }
+    // Copies of frames lie behind those of the others in the batch; where they might not fit, the batch goes first.
+    if unsafe gatheredByteCount + Int(connection.pointee.pendingByteCount) > sendBuffer.count { sendBatch() }
+    unsafe batch.append(connection.pointee.descriptor, nextPiece(connection, copyingTo: &gatheredByteCount))
+    batchSlots.append(slot)
+    if batch.isFull { sendBatch() }
+  }
+
+  /// Hands what has come together to the kernel, and settles with each connection what became of it.
+  private func sendBatch() {
+    guard batch.count > 0 else { return }
+    environment.send(batch)
+    gatheredByteCount = 0
+    for index in 0..<batch.count {
+      let slot = batchSlots[index]
+      if settle(slot, batch.outcome(index), attempted: batch.byteCount(index)) { flush(slot) }
+    }
+    batch.removeAll()
+    batchSlots.removeAll(keepingCapacity: SendBatch.countMax)
   }
 
   /// The part of this turn's list that was not reached goes behind what earlier turns have left.
@@ -160,73 +179,92 @@ extension Shard {
     flushList.removeAll(keepingCapacity: ShardLimits.flushListCapacityMax)
   }
 
-  /// Writes until the queue is empty or the kernel refuses; small frames leave together.
+  /// Writes until the queue is empty or the kernel refuses. Not while a batch is being filled, whose bytes may lie in the
+  /// send buffer.
   private func flush(_ slot: Int32) {
     let connection = unsafe connections.place(slot)
     while unsafe connection.pointee.outboundHead >= 0 {
-      let outcome: StreamOutcome
-      let attempted: Int
-      let node = unsafe connection.pointee.outboundHead
-      let head = unsafe outboundNodes.place(node)
-      let frame = unsafe head.pointee.frame
-      let entry = unsafe frames.place(frame)
-      let bytes = unsafe entry.pointee.bytes(compressed: connection.pointee.readsCompressed)
-      let offset = unsafe Int(connection.pointee.headByteOffset)
-      let isSole = unsafe head.pointee.next < 0
-      if isSole || bytes.count - offset >= ShardLimits.directSendByteCountMin {
-        // SAFETY: offset is below the frame's count: a frame that has left entirely is taken off the queue.
-        let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[offset...])
-        attempted = rest.count
-        outcome = unsafe environment.send(connection.pointee.descriptor, rest)
-      } else {
-        attempted = unsafe gather(connection)
-        // SAFETY: gather returns at most the buffer's size.
-        outcome = unsafe environment.send(
-          connection.pointee.descriptor, UnsafeRawBufferPointer(rebasing: sendBuffer[..<attempted]))
-      }
-      switch outcome {
-      case .moved(let count):
-        metrics.add(.sentBytes, count)
-        if isSole, count == attempted {
-          // What nearly always happens: one frame, and it has left.
-          unsafe connection.pointee.outboundHead = -1
-          unsafe connection.pointee.outboundTail = -1
-          unsafe connection.pointee.headByteOffset = 0
-          unsafe metrics.add(.messagesSent, Int(entry.pointee.messageCount))
-          unsafe frames.removeWaiter(frame, at: entry)
-          outboundNodes.give(node)
-          break
-        }
-        unsafe advance(connection, by: count)
-        if count < attempted { return awaitWritable(slot) }
-      case .wouldBlock: return awaitWritable(slot)
-      case .ended, .failed:
-        condemn(slot, .drop)
-        return
-      }
+      var start = 0
+      let piece = unsafe nextPiece(connection, copyingTo: &start)
+      let outcome = unsafe environment.send(connection.pointee.descriptor, piece)
+      guard settle(slot, outcome, attempted: piece.count) else { return }
     }
+    unsafe queueHasLeft(connection, slot)
+  }
+
+  /// The bytes of a queue, which is not empty, that leave next: a frame from where it lies, small ones copied together.
+  /// - Parameter start: where in the send buffer copies go; behind them afterwards.
+  private func nextPiece(
+    _ connection: UnsafeMutablePointer<Connection>, copyingTo start: inout Int
+  ) -> UnsafeRawBufferPointer {
+    let head = unsafe outboundNodes.place(connection.pointee.outboundHead)
+    let first = unsafe frames.bytes(head.pointee.frame, compressed: connection.pointee.readsCompressed)
+    let offset = unsafe Int(connection.pointee.headByteOffset)
+    if unsafe head.pointee.next < 0 || first.count - offset >= ShardLimits.directSendByteCountMin {
+      // SAFETY: offset is below the frame's count: a frame that has left entirely is taken off the queue.
+      return unsafe UnsafeRawBufferPointer(rebasing: first[offset...])
+    }
+    return unsafe gather(connection, at: &start)
+  }
+
+  /// Takes note of a send; true where there is more to send and the kernel may take it.
+  private func settle(_ slot: Int32, _ outcome: StreamOutcome, attempted: Int) -> Bool {
+    let connection = unsafe connections.place(slot)
+    switch outcome {
+    case .moved(let count):
+      metrics.add(.sentBytes, count)
+      let node = unsafe connection.pointee.outboundHead
+      if count == attempted, unsafe outboundNodes.place(node).pointee.next < 0 {
+        // What nearly always happens: one frame, and it has left.
+        let frame = unsafe outboundNodes.place(node).pointee.frame
+        let entry = unsafe frames.place(frame)
+        unsafe connection.pointee.outboundHead = -1
+        unsafe connection.pointee.outboundTail = -1
+        unsafe connection.pointee.headByteOffset = 0
+        unsafe metrics.add(.messagesSent, Int(entry.pointee.messageCount))
+        unsafe frames.removeWaiter(frame, at: entry)
+        outboundNodes.give(node)
+        unsafe queueHasLeft(connection, slot)
+        return false
+      }
+      unsafe advance(connection, by: count)
+      if count == attempted { return true }
+      awaitWritable(slot)
+    case .wouldBlock: awaitWritable(slot)
+    case .ended, .failed: condemn(slot, .drop)
+    }
+    return false
+  }
+
+  @inline(__always)
+  private func queueHasLeft(_ connection: UnsafeMutablePointer<Connection>, _ slot: Int32) {
     unsafe connection.pointee.pendingByteCount = 0
     if unsafe connection.pointee.hasMoreToDo { drained(slot) }
   }
 
   /// Copies the queue's frames together, as many as fit.
-  private func gather(_ connection: UnsafeMutablePointer<Connection>) -> Int {
+  private func gather(
+    _ connection: UnsafeMutablePointer<Connection>, at start: inout Int
+  ) -> UnsafeRawBufferPointer {
+    // SAFETY: the start is at most the buffer's size.
+    let room = unsafe UnsafeMutableRawBufferPointer(rebasing: sendBuffer[start...])
     var count = 0
     var node = unsafe connection.pointee.outboundHead
     var offset = unsafe Int(connection.pointee.headByteOffset)
     while node >= 0 {
       let entry = unsafe outboundNodes.place(node)
       let bytes = unsafe frames.bytes(entry.pointee.frame, compressed: connection.pointee.readsCompressed)
-      let taken = unsafe min(bytes.count - offset, sendBuffer.count - count)
-      // SAFETY: offset + taken ≤ the frame's count, count + taken ≤ the buffer's.
-      unsafe UnsafeMutableRawBufferPointer(rebasing: sendBuffer[count..<(count + taken)])
+      let taken = min(bytes.count - offset, room.count - count)
+      // SAFETY: offset + taken ≤ the frame's count, count + taken ≤ the room's.
+      unsafe UnsafeMutableRawBufferPointer(rebasing: room[count..<(count + taken)])
         .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset + taken)]))
       count += taken
-      if unsafe count == sendBuffer.count { break }
+      if count == room.count { break }
       offset = 0
       node = unsafe entry.pointee.next
     }
-    return count
+    start += count
+    return unsafe UnsafeRawBufferPointer(rebasing: room[..<count])
   }
 
   /// Takes what has left off the queue.
