@@ -2,6 +2,7 @@
 #include "CEpollShim.h"
 #include <arpa/inet.h>
 #include <errno.h>
+#include <link.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -11,7 +12,9 @@
 #include <string.h>
 #include <time.h>
 #include <sys/epoll.h>
+#include <sys/auxv.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -169,4 +172,37 @@ int signalbox_wait_signal_for(int milliseconds) {
   fill_signals(&signals);
   int number = sigtimedwait(&signals, NULL, &patience);
   return number > 0 ? number : 0;
+}
+
+static int has_text_relocations(const struct dl_phdr_info *object, const ElfW(Phdr) *segment) {
+  for (const ElfW(Dyn) *entry = (const ElfW(Dyn) *)(object->dlpi_addr + segment->p_vaddr); entry->d_tag != DT_NULL; entry++) {
+    if (entry->d_tag == DT_TEXTREL || (entry->d_tag == DT_FLAGS && entry->d_un.d_val & DF_TEXTREL)) return 1;
+  }
+  return 0;
+}
+
+static int release_object(struct dl_phdr_info *object, size_t size, void *released) {
+  (void)size;
+  // The kernel's own page of code is no file's.
+  if (object->dlpi_addr == getauxval(AT_SYSINFO_EHDR)) return 0;
+  for (int index = 0; index < object->dlpi_phnum; index++) {
+    const ElfW(Phdr) *segment = &object->dlpi_phdr[index];
+    // A loader that wrote into code, which none does for an object built as position-independent, would lose it.
+    if (segment->p_type == PT_DYNAMIC && has_text_relocations(object, segment)) return 0;
+  }
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  for (int index = 0; index < object->dlpi_phnum; index++) {
+    const ElfW(Phdr) *segment = &object->dlpi_phdr[index];
+    if (segment->p_type != PT_LOAD || segment->p_flags & PF_W) continue;
+    uintptr_t start = (object->dlpi_addr + segment->p_vaddr) & ~(page - 1);
+    uintptr_t end = (object->dlpi_addr + segment->p_vaddr + segment->p_memsz + page - 1) & ~(page - 1);
+    if (madvise((void *)start, end - start, MADV_DONTNEED) == 0) *(size_t *)released += end - start;
+  }
+  return 0;
+}
+
+size_t signalbox_release_code(void) {
+  size_t released = 0;
+  dl_iterate_phdr(release_object, &released);
+  return released;
 }

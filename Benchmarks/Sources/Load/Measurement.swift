@@ -13,6 +13,8 @@ struct Measurement {
   private(set) var loadNanoseconds: UInt64 = 0
   private(set) var residentBefore = 0
   private(set) var residentAfter = 0
+  private(set) var privateBefore = 0
+  private(set) var privateAfter = 0
   private(set) var kernelMemoryGrowth = KernelMemory()
 
   /// Measures `body`. The pauses let the server come to rest, where the kernel has its time up to date.
@@ -32,6 +34,8 @@ struct Measurement {
     measurement.cpuTicks = after.cpuTicks - before.cpuTicks
     measurement.residentBefore = before.residentByteCount
     measurement.residentAfter = after.residentByteCount
+    measurement.privateBefore = before.privateByteCount
+    measurement.privateAfter = after.privateByteCount
     measurement.kernelMemoryGrowth = KernelMemory.now() - kernelMemory
     return measurement
   }
@@ -43,6 +47,7 @@ struct Measurement {
     wallNanoseconds += other.wallNanoseconds
     loadNanoseconds += other.loadNanoseconds
     residentAfter = other.residentAfter
+    privateAfter = other.privateAfter
     kernelMemoryGrowth = other.kernelMemoryGrowth
   }
 

@@ -105,7 +105,7 @@ struct Scenarios {
     report.add("topics", options.topicCount)
     report.add("resident_bytes_without_clients", opening.residentBefore)
     report.add("resident_bytes", silence.residentAfter)
-    report.add("bytes_per_connection", Double(silence.residentAfter - opening.residentBefore) / count)
+    report.add("bytes_per_connection", Double(silence.privateAfter - opening.privateBefore) / count)
     // Of both ends; see KernelMemory.
     let kernel = opening.kernelMemoryGrowth
     report.add("kernel_slab_bytes_per_connection", Double(kernel.slabByteCount) / count)

@@ -10,6 +10,9 @@ struct ServerProcess {
     /// The same in the kernel's ticks of 10 ms, for comparison: utime + stime of /proc/PID/stat.
     var cpuTicks: UInt64 = 0
     var residentByteCount = 0
+    /// The resident memory that is no file's: without pages of code and constants, which come when they are first used
+    /// and have nothing to do with how many clients there are.
+    var privateByteCount = 0
   }
 
   /// To be called while the server waits: a thread's time is brought up to date when it leaves the CPU.
@@ -25,14 +28,15 @@ struct ServerProcess {
       let fields = status[end...].split(separator: " ")
       if fields.count > 13 { usage.cpuTicks = (UInt64(fields[12]) ?? 0) + (UInt64(fields[13]) ?? 0) }
     }
-    usage.residentByteCount = residentByteCount()
+    // `man 5 proc_pid_statm`: size, resident, shared (of files and of shared memory), in pages.
+    let pages = ServerProcess.contents(of: "/proc/\(identifier)/statm").split(separator: " ")
+    guard pages.count > 2, let resident = Int(pages[1]), let shared = Int(pages[2]) else {
+      fail("no process \(identifier)")
+    }
+    let pageByteCount = sysconf(Int32(_SC_PAGESIZE))
+    usage.residentByteCount = resident * pageByteCount
+    usage.privateByteCount = (resident - shared) * pageByteCount
     return usage
-  }
-
-  private func residentByteCount() -> Int {
-    let fields = ServerProcess.contents(of: "/proc/\(identifier)/statm").split(separator: " ")
-    guard fields.count > 1, let pages = Int(fields[1]) else { fail("no process \(identifier)") }
-    return pages * sysconf(Int32(_SC_PAGESIZE))
   }
 
   private func threads() -> [String] {

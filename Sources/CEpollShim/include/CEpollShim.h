@@ -72,3 +72,8 @@ void signalbox_block_signals(void);
 int signalbox_wait_signal(void);
 /// Waits so long at most; 0 where none came.
 int signalbox_wait_signal_for(int milliseconds);
+
+/// Lets go of the pages of code and constants that are mapped, of the program and its libraries: what is needed again
+/// comes back from the page cache. Not while a debugger is attached: its breakpoints are in those pages. The bytes of the
+/// mappings, not of what was resident.
+size_t signalbox_release_code(void);

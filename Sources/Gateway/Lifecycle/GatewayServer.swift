@@ -15,15 +15,17 @@ package final class GatewayServer {
   package init(_ configuration: Configuration, log: LogWriter) throws(SystemCallError) {
     self.configuration = configuration
     self.log = log
-    let mailboxes = (0..<configuration.threadCount).map { _ in Mailbox<ShardMessage>() }
+    let mailPressure = MailPressure()
+    let mailboxes = (0..<configuration.threadCount).map { _ in Mailbox<ShardMessage>(pressure: mailPressure) }
     let listeners = try Self.listeners(
       ListenAddress(host: configuration.host, port: UInt16(configuration.port)), count: mailboxes.count)
     let internalListeners = try configuration.internalPort.map { port throws(SystemCallError) in
       try Self.listeners(ListenAddress(host: "127.0.0.1", port: UInt16(port)), count: mailboxes.count)
     }
     let shared = GatewayShared(
-      configuration: configuration, mailboxes: mailboxes, metrics: mailboxes.map { _ in ShardMetrics() }, log: log,
-      credentials: Credentials(apiKeys: configuration.apiKeys, verifier: Self.verifier(configuration)),
+      configuration: configuration, mailPressure: mailPressure, mailboxes: mailboxes,
+      metrics: mailboxes.map { _ in ShardMetrics() }, log: log,
+      makeCredentials: { Credentials(apiKeys: configuration.apiKeys, verifier: Self.verifier(configuration)) },
       startedAtWall: Double(LogWriter.unixMilliseconds()) / 1000, listening: listeners[0].bound)
     self.shared = shared
     var threads: [PosixThread] = []
@@ -78,7 +80,15 @@ package final class GatewayServer {
 
   /// Serves until SIGTERM or SIGINT, then drains. A second signal ends the drain.
   package func runUntilSignal() {
-    while signalbox_wait_signal() == SIGHUP {
+    var signal = signalbox_wait_signal_for(StartLimits.settlingMilliseconds)
+    if signal == 0 {
+      // Reading the configuration, the libraries' own beginnings and the shards' took several times the code that serving
+      // takes: it is not to be resident for as long as the gateway runs.
+      if !HostFacts.isTraced { _ = signalbox_release_code() }
+      signal = signalbox_wait_signal()
+    }
+    while signal == SIGHUP {
+      defer { signal = signalbox_wait_signal() }
       log.log(.warning, "nothing to reload", ["reason": "keys are read at start in this release"])
     }
     log.log(.info, "draining", ["connections": .integer(shared.activeConnections.load(ordering: .relaxed))])
@@ -104,6 +114,11 @@ package final class GatewayServer {
     for mailbox in shared.mailboxes { mailbox.post([.stop]) }
     for thread in threads { thread.join() }
   }
+}
+
+enum StartLimits {
+  /// Milliseconds after which every shard has begun to wait for work.
+  static let settlingMilliseconds: Int32 = 200
 }
 
 enum DrainLimits {

@@ -122,6 +122,23 @@ enum ShardMessage: Sendable {
   case stop
 }
 
+extension ShardMessage {
+  /// The same for one of several shards: with a frame object of that shard's own.
+  func handedOver() -> ShardMessage {
+    switch self {
+    case .relay(let relay): .relay(Relay(target: relay.target, frame: relay.frame.handedOver(), from: relay.from))
+    case .ask(let notice):
+      .ask(
+        ConfirmationNotice(
+          callback: notice.callback, user: notice.user, frame: notice.frame.handedOver(), only: notice.only))
+    case .settled(let callback, let frame): .settled(callback, frame: frame.handedOver())
+    case .task, .confirmation, .message, .watch, .unwatch, .repeatStatus, .watchOpened, .deliver, .closeUser, .answer,
+      .drain, .stop:
+      self
+    }
+  }
+}
+
 /// A command to a task's home.
 enum TaskCommand: Sendable {
   indirect case register(TaskRegistration, principal: Principal)

@@ -3,7 +3,8 @@ package import Protocol
 /// One message encoded once, as the WebSocket frames that leave: plain, and compressed where somebody negotiated it.
 ///
 /// Immutable, so it crosses threads freely. A shard holds one reference however many of its connections wait for
-/// the frame (`FramePool`), so no count is shared on the path of a delivery.
+/// the frame (`FramePool`); and one that goes to several shards goes to each as an object of its own (`handedOver`), so that
+/// handling it there counts on memory that no other core writes.
 @safe package final class SharedFrame: @unchecked Sendable {
   // SENDABLE: the bytes are written in init only, before anybody else sees the object.
   let plain: UnsafeRawBufferPointer
@@ -11,12 +12,15 @@ package import Protocol
   let compressed: UnsafeRawBufferPointer
   /// Messages in it: more than one where the events of a turn were joined.
   let messageCount: Int32
+  /// Whose bytes these are; nil where they are its own.
+  private let origin: SharedFrame?
 
   /// Copies whole frames.
   package init(plain: Span<UInt8>, compressed: Span<UInt8>) {
     unsafe self.plain = Self.copy(plain)
     unsafe self.compressed = Self.copy(compressed)
     messageCount = 1
+    origin = nil
   }
 
   /// The frames of one topic and one turn behind each other, so that whoever follows it takes them as one.
@@ -28,6 +32,7 @@ package import Protocol
       unsafe $0.compressed.isEmpty ? $0.plain : $0.compressed
     }
     messageCount = Int32(clamping: frames.count)
+    origin = nil
   }
 
   private static func join(
@@ -51,9 +56,22 @@ package import Protocol
     unsafe self.plain = plain
     unsafe self.compressed = Self.copy(compressed)
     messageCount = 1
+    origin = nil
   }
 
+  private init(bytesOf origin: SharedFrame) {
+    unsafe plain = origin.plain
+    unsafe compressed = origin.compressed
+    messageCount = origin.messageCount
+    self.origin = origin
+  }
+
+  /// The same bytes as an object for another thread: whatever is done with it there, of what all have in common only the
+  /// one count falls, once, when that thread has no more use for it.
+  func handedOver() -> SharedFrame { SharedFrame(bytesOf: origin ?? self) }
+
   deinit {
+    guard origin == nil else { return }
     unsafe plain.deallocate()
     unsafe compressed.deallocate()
   }

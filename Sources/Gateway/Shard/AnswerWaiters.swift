@@ -31,6 +31,9 @@ struct AnswerWaiters {
     return waiters.map { (name: $0.key, waiters: $0.value) }
   }
 
+  /// Monotonic seconds at which `takeDue` may have something; nil where nobody waits.
+  var nextDeadline: Double? { deadlines.nextDeadline }
+
   /// Those whose time is over, with what they wait for.
   mutating func takeDue(at monotonic: Double) -> (name: String, waiters: [Waiter])? {
     while let entry = deadlines.takeDue(at: monotonic) {

@@ -3,6 +3,9 @@ import Protocol
 import Synchronization
 
 /// What the shards share: immutable values, mailboxes, and a few counters that are touched per connection, never per message.
+///
+/// What is written lies on lines of its own: otherwise each connection that comes would take from all cores the line on
+/// which they read, for every message, where the rest is.
 final class GatewayShared: Sendable {
   let configuration: Configuration
   /// `Configuration.isAuthenticationRequired`, here because asking it there copies the whole configuration.
@@ -10,30 +13,40 @@ final class GatewayShared: Sendable {
   let mailboxes: [Mailbox<ShardMessage>]
   let metrics: [ShardMetrics]
   let log: LogWriter
-  let credentials: Credentials
+  /// Makes the configured keys. Each shard has its own: every request's look at them counts references up and down, which
+  /// on common memory would be a line that all cores write.
+  let makeCredentials: @Sendable () -> Credentials
   let tickets: TicketOffice
   let census: ConnectionCensus
   let startedAtWall: Double
   let listening: ListenAddress
+  let shardCount: Int
+  /// Whether publishers are to come back later.
+  let mailPressure: MailPressure
+  /// Each shard's last turn, for `/livez`.
+  let lastTurns: [TurnClock]
+  private let padding = CacheLine.Padding(repeating: 0)
   /// WebSocket connections that count towards `max-connections`.
   let activeConnections = Atomic<Int>(0)
   /// Connections beyond the cap that are being told so.
   let parkedConnections = Atomic<Int>(0)
   let isDraining = Atomic<Bool>(false)
   let isReady = Atomic<Bool>(false)
-  /// Milliseconds of each shard's last turn, for `/livez`.
-  let lastTurns: [TurnClock]
+  private let paddingBehind = CacheLine.Padding(repeating: 0)
 
   init(
-    configuration: Configuration, mailboxes: [Mailbox<ShardMessage>], metrics: [ShardMetrics], log: LogWriter,
-    credentials: Credentials, startedAtWall: Double, listening: ListenAddress
+    configuration: Configuration, mailPressure: MailPressure, mailboxes: [Mailbox<ShardMessage>],
+    metrics: [ShardMetrics], log: LogWriter,
+    makeCredentials: @escaping @Sendable () -> Credentials, startedAtWall: Double, listening: ListenAddress
   ) {
     self.configuration = configuration
     isAuthenticationRequired = configuration.isAuthenticationRequired
+    self.mailPressure = mailPressure
     self.mailboxes = mailboxes
+    shardCount = mailboxes.count
     self.metrics = metrics
     self.log = log
-    self.credentials = credentials
+    self.makeCredentials = makeCredentials
     tickets = TicketOffice()
     census = ConnectionCensus(
       addressCountMax: configuration.connectionCountMaxPerAddress,
@@ -43,18 +56,16 @@ final class GatewayShared: Sendable {
     lastTurns = mailboxes.map { _ in TurnClock() }
   }
 
-  var shardCount: Int { mailboxes.count }
-
   /// Connections of every kind, as of each shard's last turn.
   var connectionCount: Int { lastTurns.reduce(0) { $0 + $1.connectionCount.load(ordering: .relaxed) } }
 
   func home(of task: TaskIdentifier) -> Int {
-    Int(TopicHash.of(task.text) % UInt64(mailboxes.count))
+    Int(TopicHash.of(task.text) % UInt64(shardCount))
   }
 
   /// A user's home, by the 16 bits of its hash that callback and message identifiers carry too.
   func home(ofUserHash hash: UInt16) -> Int {
-    Int(hash) % mailboxes.count
+    Int(hash) % shardCount
   }
 
   func home(of user: UserIdentifier) -> Int {
@@ -62,10 +73,12 @@ final class GatewayShared: Sendable {
   }
 }
 
-/// When a shard last turned: written by its thread, read by whoever asks for `/livez`.
+/// When a shard last turned: written by its thread in every turn, read by whoever asks for `/livez`.
 final class TurnClock: Sendable {
+  private let padding = CacheLine.Padding(repeating: 0)
   /// Milliseconds of the shard's clock.
   let value = Atomic<Int64>(.max / 2)
   /// Connections of every kind that the shard holds.
   let connectionCount = Atomic<Int>(0)
+  private let paddingBehind = CacheLine.Padding(repeating: 0)
 }

@@ -48,8 +48,10 @@ struct OpeningCache {
     return frame
   }
 
+  var isEmpty: Bool { snapshots.isEmpty && events.isEmpty }
+
   mutating func empty() {
-    guard !snapshots.isEmpty || !events.isEmpty else { return }
+    guard !isEmpty else { return }
     snapshots.removeAll(keepingCapacity: true)
     events.removeAll(keepingCapacity: true)
   }

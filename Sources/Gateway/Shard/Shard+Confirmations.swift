@@ -147,15 +147,15 @@ extension Shard {
   /// Deadlines of the desks and of requests that are held.
   func expireDesks() {
     let now = monotonicSeconds
-    if let next = taskDesk.nextDeadline, next <= now {
+    if Self.nextDeadline(&taskDesk) <= now {
       taskDesk.expire(at: moment, into: &taskEffects)
       carryTaskEffects()
     }
-    if let next = confirmationDesk.nextDeadline, next <= now {
+    if Self.nextDeadline(&confirmationDesk) <= now {
       confirmationDesk.expire(at: moment, into: &confirmationEffects)
       carryConfirmationEffects()
     }
-    if let next = messageDesk.nextDeadline, next <= now {
+    if Self.nextDeadline(&messageDesk) <= now {
       var effects: [MessageEffect] = []
       messageDesk.expire(at: moment, into: &effects)
       carry(effects)
@@ -164,7 +164,23 @@ extension Shard {
       for waiter in over.waiters { answerPending(over.name, waiter) }
     }
     metrics.set(.subscriptions, topics.subscriptionCount)
-    for status in TaskStatus.allCases { metrics.set(.tasks(TaskStatusLabel(status)), taskDesk.count(of: status)) }
+    Self.countTasks(&taskDesk, in: metrics)
+  }
+
+  /// Monotonic seconds of the next of these deadlines; infinite where nobody waits for anything.
+  func nextDeskDeadline() -> Double {
+    min(
+      Self.nextDeadline(&taskDesk), Self.nextDeadline(&confirmationDesk), Self.nextDeadline(&messageDesk),
+      waiters.nextDeadline ?? .infinity)
+  }
+
+  // Called in every turn. `inout` has a desk looked at where it lies: to call a function of another module on a class's
+  // property, the compiler otherwise copies it first, which counts references up and down for each of its tables.
+  private static func nextDeadline(_ desk: inout TaskDesk) -> Double { desk.nextDeadline ?? .infinity }
+  private static func nextDeadline(_ desk: inout ConfirmationDesk) -> Double { desk.nextDeadline ?? .infinity }
+  private static func nextDeadline(_ desk: inout MessageDesk) -> Double { desk.nextDeadline ?? .infinity }
+  private static func countTasks(_ desk: inout TaskDesk, in metrics: ShardMetrics) {
+    for status in TaskStatus.allCases { metrics.set(.tasks(TaskStatusLabel(status)), desk.count(of: status)) }
   }
 
   func answerPending(_ name: String, _ waiter: AnswerWaiters.Waiter) {

@@ -9,26 +9,26 @@ extension Shard {
   ) throws(Credentials.Failure) -> Credentials.Bearer {
     let query = bytes.extracting(head.query ?? 0..<0)
     if let token = QueryItems.first("token", in: query), !token.isEmpty {
-      return try shared.credentials.user(Array(token.utf8).span, now: nowWall)
+      return try credentials.user(Array(token.utf8).span, now: nowWall)
     }
     if let text = QueryItems.first("ticket", in: query), !text.isEmpty {
       guard let ticket = shared.tickets.redeem(text, nowMonotonic: monotonicSeconds) else { throw .ticket }
       return Credentials.Bearer(principal: ticket.principal, expiresAt: ticket.credentialsExpireAt)
     }
     if let token = bearerToken(head, bytes) {
-      return try shared.credentials.bearer(bytes.extracting(token), now: nowWall)
+      return try credentials.bearer(bytes.extracting(token), now: nowWall)
     }
     if let name = shared.configuration.cookieName {
       for field in head.values(of: .cookie) {
         guard let token = Cookies.value(of: name, in: bytes.extracting(field)) else { continue }
-        return try shared.credentials.user(Array(token.utf8).span, now: nowWall)
+        return try credentials.user(Array(token.utf8).span, now: nowWall)
       }
     }
     let prefix: StaticString = "bearer."
     for offered in handshake.subprotocols where offered.count > prefix.utf8CodeUnitCount {
       let end = offered.lowerBound + prefix.utf8CodeUnitCount
       guard HTTPGrammar.equals(prefix, bytes, offered.lowerBound..<end) else { continue }
-      return try shared.credentials.user(bytes.extracting(end..<offered.upperBound), now: nowWall)
+      return try credentials.user(bytes.extracting(end..<offered.upperBound), now: nowWall)
     }
     throw .missing
   }

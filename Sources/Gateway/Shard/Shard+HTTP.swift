@@ -310,7 +310,7 @@ extension Shard {
     let headBytes = exchange.headBytes
     if let token = bearerToken(exchange.head, headBytes.span) {
       do throws(Credentials.Failure) {
-        bearer = try shared.credentials.bearer(headBytes.span.extracting(token), now: nowWall)
+        bearer = try credentials.bearer(headBytes.span.extracting(token), now: nowWall)
       } catch {
         metrics.add(.authenticationFailures(error.label))
         return respond(slot, problem: Problem(.unauthorized, "the credentials are not valid: \(error.text)"))
@@ -324,7 +324,7 @@ extension Shard {
       return respond(slot, problem: Problem(.forbidden, "this call is for publishers, the token is a user's"))
     }
     if let problem = contentTypeProblem(exchange, call) { return respond(slot, problem: problem) }
-    if shared.mailboxes.contains(where: { $0.isOverfull }) {
+    if shared.mailPressure.isHigh {
       return respond(slot, problem: Problem(.overCapacity, "this node has more work than it can do, try again"))
     }
     perform(slot, exchange, call, bearer)

@@ -130,13 +130,14 @@ extension Shard {
       ExecutionDialect.status(record.snapshot, now: event.occurredAt)
     }
     for shard in 0..<shared.shardCount {
+      func wanted(_ frame: SharedFrame?, _ plain: Audience, _ compressed: Audience) -> SharedFrame? {
+        guard let frame, interest.has(plain, shard: shard) || interest.has(compressed, shard: shard) else { return nil }
+        return shard == index ? frame : frame.handedOver()
+      }
       let delivery = TaskDelivery(
-        task: event.task, offset: event.offset,
-        native: interest.has(.native, shard: shard) || interest.has(.nativeCompressed, shard: shard) ? native : nil,
-        taskDialect: interest.has(.task, shard: shard) || interest.has(.taskCompressed, shard: shard) ? task : nil,
-        execution: interest.has(.execution, shard: shard) || interest.has(.executionCompressed, shard: shard)
-          ? execution : nil,
-        isTerminal: event.kind.isTerminal)
+        task: event.task, offset: event.offset, native: wanted(native, .native, .nativeCompressed),
+        taskDialect: wanted(task, .task, .taskCompressed),
+        execution: wanted(execution, .execution, .executionCompressed), isTerminal: event.kind.isTerminal)
       if delivery.native != nil || delivery.taskDialect != nil || delivery.execution != nil {
         post(.deliver(delivery), to: shard)
       }

@@ -3,6 +3,23 @@ import Protocol
 
 /// Phase 4: what is due. One wheel entry per connection; activity only writes `lastReceivedAt`.
 extension Shard {
+  /// Milliseconds until the first deadline of anything here, at least 1, at most `ShardLimits.idleMilliseconds`.
+  func idleWaitMilliseconds() -> Int32 {
+    var next = nowMilliseconds + ShardLimits.idleMilliseconds
+    if let entry = wheel.nextMilliseconds { next = min(next, entry) }
+    next = min(next, Self.milliseconds(ofMonotonic: nextDeskDeadline()), acceptAgainAt, statusRepeatAt)
+    // What the cache holds is good for its tick only.
+    if !openings.isEmpty { next = min(next, (openingsTick + 1) * TimerWheel.tickMilliseconds) }
+    // What is due already and was left over, because an expiry does only so much in a turn, has a turn of its own.
+    return Int32(max(1, next - nowMilliseconds))
+  }
+
+  /// The first millisecond at or after a moment of the desks' clock.
+  private static func milliseconds(ofMonotonic seconds: Double) -> Int64 {
+    // A deadline that cannot be reached in this machine's life is none.
+    seconds < 1e15 ? Int64((seconds * 1000).rounded(.up)) : .max
+  }
+
   /// Sets the connection's deadline relative to now.
   func schedule(_ slot: Int32, in milliseconds: Int64) {
     connections[slot].deadline = nowMilliseconds + milliseconds

@@ -29,11 +29,9 @@ extension Shard {
     }
 
     // 3. Mail.
-    mailbox.drain { batch in
-      metrics.add(.mailboxBatches)
-      metrics.add(.mailboxMessages, batch.count)
-      for message in batch { receive(message) }
-    }
+    let taken = mailbox.drain(into: mailBlocks) { receive($0) }
+    metrics.add(.mailboxBatches, taken.batches)
+    metrics.add(.mailboxMessages, taken.messages)
 
     // 4. Time.
     expireTimers()
@@ -54,8 +52,8 @@ extension Shard {
     if !ready.isEmpty {
       metrics.observe(.eventLoopIteration, nanoseconds: environment.monotonicNanoseconds() &- startedAt)
     }
-    shared.lastTurns[index].value.store(nowMilliseconds, ordering: .relaxed)
-    shared.lastTurns[index].connectionCount.store(connections.count, ordering: .relaxed)
+    clock.value.store(nowMilliseconds, ordering: .relaxed)
+    clock.connectionCount.store(connections.count, ordering: .relaxed)
   }
 
   /// Whether the next turn has something to do without anything happening outside.
@@ -63,8 +61,9 @@ extension Shard {
     !localMail.isEmpty || !resumable.isEmpty || flushList.count > 0 || leftOver.count > 0 || !condemned.isEmpty
   }
 
-  private func waitMilliseconds() -> Int32 {
-    hasWorkNow ? 0 : Int32(TimerWheel.tickMilliseconds)
+  /// Milliseconds that the next turn may wait for something to happen outside.
+  func waitMilliseconds() -> Int32 {
+    hasWorkNow ? 0 : idleWaitMilliseconds()
   }
 
   /// Handles the mail to itself that is there now; false where there was none.
@@ -77,10 +76,7 @@ extension Shard {
   }
 
   func flushOutboxes() {
-    for shard in 0..<outboxes.count where !outboxes[shard].isEmpty {
-      shared.mailboxes[shard].post(outboxes[shard])
-      outboxes[shard] = []
-    }
+    for outbox in outboxes { outbox.flush() }
   }
 
   private func handle(_ event: ReadyEvent, _ token: ConnectionToken) {

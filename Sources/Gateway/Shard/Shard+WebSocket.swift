@@ -411,7 +411,7 @@ extension Shard {
       return sendError(slot, "Authentication failed")
     }
     do throws(Credentials.Failure) {
-      let bearer = try shared.credentials.user(Array(token.utf8).span, now: nowWall)
+      let bearer = try credentials.user(Array(token.utf8).span, now: nowWall)
       guard bearer.principal.subject == identity.principal.subject else {
         return sendError(slot, "Authentication failed")
       }

@@ -10,6 +10,7 @@ import Protocol
   let shared: GatewayShared
   let environment: Environment
   let metrics: ShardMetrics
+  let credentials: Credentials
 
   // Connections.
   let connections: Slab<Connection>
@@ -54,8 +55,9 @@ import Protocol
 
   // Mail.
   var localMail: [ShardMessage] = []
-  var outboxes: [[ShardMessage]]
-  var mailbox: Mailbox<ShardMessage> { shared.mailboxes[index] }
+  let mailbox: Mailbox<ShardMessage>
+  let outboxes: [MailSender<ShardMessage>]
+  let mailBlocks = MailBlockPool<ShardMessage>()
 
   // Scratch.
   var ready: [ReadyEvent] = []
@@ -68,6 +70,7 @@ import Protocol
   var dateCache = HTTPDateCache()
 
   // The turn's clock.
+  let clock: TurnClock
   var nowMilliseconds: Int64
   var nowWall: Double
   var monotonicSeconds: Double { Double(nowMilliseconds) / 1000 }
@@ -85,11 +88,15 @@ import Protocol
     self.shared = shared
     self.environment = environment
     metrics = shared.metrics[index]
+    credentials = shared.makeCredentials()
     connections = Slab(countMax: ShardLimits.connectionCountMax) { Connection() }
     nowMilliseconds = Int64(environment.monotonicNanoseconds() / 1_000_000)
     nowWall = environment.wallSeconds()
     wheel = TimerWheel(nowMilliseconds: nowMilliseconds)
-    outboxes = Array(repeating: [], count: shared.shardCount)
+    mailbox = shared.mailboxes[index]
+    clock = shared.lastTurns[index]
+    let mailBlocks = mailBlocks
+    outboxes = shared.mailboxes.map { MailSender(to: $0, pool: mailBlocks) }
     unsafe receiveBuffer = .allocate(byteCount: ShardLimits.receiveByteCount, alignment: 16)
     unsafe sendBuffer = .allocate(byteCount: ShardLimits.sendByteCount, alignment: 16)
     let configuration = shared.configuration
@@ -115,7 +122,7 @@ import Protocol
   }
 
   func postToAll(_ message: ShardMessage) {
-    for shard in 0..<shared.shardCount { post(message, to: shard) }
+    for shard in 0..<shared.shardCount { post(shard == index ? message : message.handedOver(), to: shard) }
   }
 
   /// The connection in a slot, if it is still the one that the token names.
@@ -198,6 +205,9 @@ enum ShardLimits {
   static let answerMilliseconds: Int64 = 330_000
   /// Milliseconds without a turn after which a loop counts as stuck (`/livez`).
   static let livenessMilliseconds: Int64 = 5_000
+  /// Milliseconds that a turn waits at most: a fifth of `livenessMilliseconds`, so that a loop with nothing to do never
+  /// counts as stuck, and that what it says in metrics is a second old at most.
+  static let idleMilliseconds: Int64 = 1_000
   /// Milliseconds until a listener without descriptors is tried again.
   static let acceptPauseMilliseconds: Int64 = 50
   /// Bytes of further requests that are kept while one is being answered.

@@ -40,6 +40,20 @@ package struct HostFacts: Sendable, Equatable {
     return coreCount(processStatus: status) ?? configured
   }
 
+  /// Whether a debugger is attached to this process.
+  package static var isTraced: Bool {
+    guard let status = try? FileReading.bytes(ofFileAt: "/proc/self/status") else { return false }
+    return isTraced(processStatus: status)
+  }
+
+  /// Whether the `TracerPid` line names a process.
+  static func isTraced(processStatus: [UInt8]) -> Bool {
+    for line in processStatus.split(separator: UInt8(ascii: "\n")) where line.starts(with: "TracerPid:".utf8) {
+      return line.contains { $0 >= UInt8(ascii: "1") && $0 <= UInt8(ascii: "9") }
+    }
+    return false
+  }
+
   /// The number of bits in the `Cpus_allowed` line; nil without one.
   static func coreCount(processStatus: [UInt8]) -> Int? {
     for line in processStatus.split(separator: UInt8(ascii: "\n")) where line.starts(with: "Cpus_allowed:".utf8) {

@@ -11,10 +11,11 @@ struct MailboxTests {
     var number: Int
   }
 
-  private func drained(_ mailbox: Mailbox<Mail>) -> [[Mail]] {
-    var batches: [[Mail]] = []
-    mailbox.drain { batches.append($0) }
-    return batches
+  private func drained(_ mailbox: Mailbox<Mail>) -> [Mail] {
+    var mails: [Mail] = []
+    let taken = mailbox.drain { mails.append($0) }
+    #expect(taken.messages == mails.count)
+    return mails
   }
 
   /// Wake-ups since the last look: the eventfd counts them.
@@ -32,7 +33,7 @@ struct MailboxTests {
     ]
     for batch in batches { mailbox.post(batch) }
     #expect(!mailbox.isEmpty)
-    #expect(drained(mailbox) == batches)
+    #expect(drained(mailbox) == batches.flatMap { $0 })
     #expect(mailbox.isEmpty)
     #expect(drained(mailbox) == [])
   }
@@ -55,14 +56,20 @@ struct MailboxTests {
   }
 
   @Test func `it is overfull beyond its bound and no longer once drained`() {
-    let mailbox = Mailbox<Mail>()
+    let pressure = MailPressure()
+    let mailbox = Mailbox<Mail>(pressure: pressure)
     let bound = Mailbox<Mail>.waitingCountMax
     mailbox.post(Array(repeating: Mail(sender: 0, number: 0), count: bound))
     #expect(!mailbox.isOverfull)
+    #expect(!pressure.isHigh)
     mailbox.post([Mail(sender: 0, number: 0)])
     #expect(mailbox.isOverfull)
-    #expect(drained(mailbox).count == 2)
+    #expect(pressure.isHigh)
+    mailbox.post([Mail(sender: 0, number: 1)])
+    #expect(pressure.isHigh)
+    #expect(drained(mailbox).count == bound + 2)
     #expect(!mailbox.isOverfull)
+    #expect(!pressure.isHigh)
   }
 
   @Test func `mail that nobody took ends with the box`() {
@@ -74,7 +81,9 @@ struct MailboxTests {
     do {
       let mailbox = Mailbox<Counted>()
       for _ in 0..<10 { mailbox.post([Counted(), Counted()]) }
-      #expect(Counted.count.load(ordering: .relaxed) == 20)
+      let way = MailSender(to: mailbox, pool: MailBlockPool<Counted>())
+      for _ in 0..<20 { way.append(Counted()) }
+      #expect(Counted.count.load(ordering: .relaxed) == 40)
     }
     #expect(Counted.count.load(ordering: .relaxed) == 0)
   }
@@ -87,16 +96,20 @@ struct MailboxTests {
     for sender in 0..<senderCount {
       threads.append(
         try TestThread {
+          // As a shard sends: a sender and a pool of its own, batches within a block's room and beyond it.
+          let way = MailSender(to: mailbox, pool: MailBlockPool<Mail>())
           var number = 0
           while number < mailCount {
-            let size = min(1 + (number * 7 + sender) % 5, mailCount - number)
-            mailbox.post((number..<(number + size)).map { Mail(sender: sender, number: $0) })
+            let size = min(1 + (number * 7 + sender) % 19, mailCount - number)
+            for next in number..<(number + size) { way.append(Mail(sender: sender, number: next)) }
+            way.flush()
             number += size
           }
         })
     }
     var next = [Int](repeating: 0, count: senderCount)
     var disorderCount = 0
+    let pool = MailBlockPool<Mail>()
     // The owner sleeps on the descriptor as the event loop does: a lost wake-up would hang here until the timeout.
     var timeoutCount = 0
     while next.contains(where: { $0 < mailCount }), timeoutCount == 0 {
@@ -104,11 +117,9 @@ struct MailboxTests {
       // SAFETY: one descriptor, one element.
       if unsafe Glibc.poll(&poll, 1, 10_000) == 0 { timeoutCount += 1 }
       _ = wakeUps(mailbox)
-      mailbox.drain { batch in
-        for mail in batch {
-          if mail.number != next[mail.sender] { disorderCount += 1 }
-          next[mail.sender] += 1
-        }
+      mailbox.drain(into: pool) { mail in
+        if mail.number != next[mail.sender] { disorderCount += 1 }
+        next[mail.sender] += 1
       }
     }
     for thread in threads { thread.join() }
@@ -116,5 +127,50 @@ struct MailboxTests {
     #expect(disorderCount == 0)
     #expect(next == [Int](repeating: mailCount, count: senderCount))
     #expect(mailbox.isEmpty)
+  }
+
+  // MARK: Senders and their blocks
+
+  @Test(arguments: [0, 1, 7, 8, 9, 16, 17, 64, 65, 1000])
+  func `a sender hands over what it gathered, in one batch and in order`(count: Int) {
+    let mailbox = Mailbox<Mail>()
+    let way = MailSender(to: mailbox, pool: MailBlockPool<Mail>())
+    let mails = (0..<count).map { Mail(sender: 0, number: $0) }
+    for mail in mails { way.append(mail) }
+    #expect(way.isEmpty == mails.isEmpty)
+    #expect(mailbox.isEmpty)
+    way.flush()
+    #expect(way.isEmpty)
+    #expect(wakeUps(mailbox) == (count == 0 ? 0 : 1))
+    var taken: [Mail] = []
+    let total = mailbox.drain { taken.append($0) }
+    #expect(taken == mails)
+    #expect(total == (count == 0 ? 0 : 1, count))
+  }
+
+  @Test func `two that write to each other allocate no more once their pools are filled`() {
+    let boxes = [Mailbox<Mail>(), Mailbox<Mail>()]
+    let pools = [MailBlockPool<Mail>(), MailBlockPool<Mail>()]
+    let ways = [MailSender(to: boxes[1], pool: pools[0]), MailSender(to: boxes[0], pool: pools[1])]
+    for round in 0..<100 {
+      for side in 0..<2 {
+        for number in 0..<5 { ways[side].append(Mail(sender: side, number: round * 5 + number)) }
+        ways[side].flush()
+      }
+      for side in 0..<2 { boxes[side].drain(into: pools[side]) { _ in } }
+      // The block that each has received is the one that it sends next.
+      #expect(pools[0].count == 1 && pools[1].count == 1)
+    }
+  }
+
+  @Test func `a pool keeps so many blocks and none that is large`() {
+    let pool = MailBlockPool<Mail>()
+    for _ in 0..<MailBlockPool<Mail>.countMax + 1 { pool.give(MailBlock(capacity: MailBlockPool<Mail>.capacityMax)) }
+    #expect(pool.count == MailBlockPool<Mail>.countMax)
+    for _ in 0..<MailBlockPool<Mail>.countMax { pool.take().free() }
+    #expect(pool.count == 0)
+    pool.give(MailBlock(capacity: MailBlockPool<Mail>.capacityMax + 1))
+    #expect(pool.count == 0)
+    #expect(pool.take().capacity == MailBlock<Mail>.capacityMin)
   }
 }

@@ -296,6 +296,12 @@ struct ProcessSampleTests {
     #expect(HostFacts.current(raisingDescriptorLimit: false).descriptorLimit > 3)
   }
 
+  @Test func `a process is traced where its status names a tracer`() {
+    #expect(HostFacts.isTraced(processStatus: Array("Name:\tx\nTracerPid:\t4107\nUid:\t1\n".utf8)))
+    #expect(!HostFacts.isTraced(processStatus: Array("Name:\tx\nTracerPid:\t0\nUid:\t1\n".utf8)))
+    #expect(!HostFacts.isTraced(processStatus: Array("Name:\tx\nUid:\t1\n".utf8)))
+  }
+
   @Test func `files are read whole up to the bound`() throws {
     #expect(try FileReading.bytes(ofFileAt: "/dev/null") == [])
     #expect(throws: FileReadingError.system(errorNumber: 2)) { try FileReading.bytes(ofFileAt: "/none/such") }

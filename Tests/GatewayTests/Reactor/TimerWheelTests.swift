@@ -68,4 +68,60 @@ struct TimerWheelTests {
     #expect(slots(&wheel, at: 100) == [])
     #expect(slots(&wheel, at: 5050) == [1])
   }
+
+  // MARK: The next entry
+
+  @Test func `it says when the next entry comes up, and nothing where nothing is filed`() {
+    var wheel = TimerWheel(nowMilliseconds: 1_000)
+    #expect(wheel.nextMilliseconds == nil)
+    wheel.file(entry(1), deadlineMilliseconds: 3_000)
+    #expect(wheel.nextMilliseconds == 3_050)
+    wheel.file(entry(2), deadlineMilliseconds: 1_010)
+    #expect(wheel.nextMilliseconds == 1_050)
+    #expect(slots(&wheel, at: 1_049) == [])
+    #expect(slots(&wheel, at: 1_050) == [2])
+    #expect(wheel.nextMilliseconds == 3_050)
+    #expect(slots(&wheel, at: 3_050) == [1])
+    #expect(wheel.nextMilliseconds == nil)
+  }
+
+  @Test(arguments: [0, 1, 62, 63, 64, 65, 511, 1021, 1022] as [Int64])
+  func `an entry so many ticks ahead is the next one, wherever the wheel stands`(ticks: Int64) {
+    for start in stride(from: 0 as Int64, to: 1024, by: 31) {
+      var wheel = TimerWheel(nowMilliseconds: start * Self.tick)
+      wheel.file(entry(1), deadlineMilliseconds: (start + ticks) * Self.tick)
+      #expect(wheel.nextMilliseconds == (start + ticks + 1) * Self.tick)
+    }
+  }
+
+  /// An owner that sleeps until `nextMilliseconds` each time sees what one sees that looks at every millisecond.
+  @Test(arguments: 1...20 as ClosedRange<UInt64>)
+  func `who sleeps from entry to entry misses none`(seed: UInt64) {
+    var random = SeededGenerator(seed: seed)
+    var sleeper = TimerWheel(nowMilliseconds: 0)
+    var watcher = TimerWheel(nowMilliseconds: 0)
+    var now: Int64 = 0
+    var seenBySleeper: [Int64: [Int32]] = [:]
+    var seenByWatcher: [Int64: [Int32]] = [:]
+    for slot in 0..<400 as Range<Int32> {
+      let deadline = now + Int64.random(in: -10...80_000, using: &random)
+      sleeper.file(entry(slot), deadlineMilliseconds: deadline)
+      watcher.file(entry(slot), deadlineMilliseconds: deadline)
+      let until = now + Int64.random(in: 0...300, using: &random)
+      while let next = sleeper.nextMilliseconds, next <= until {
+        let found = slots(&sleeper, at: next)
+        #expect(!found.isEmpty, "seed \(seed): woken for nothing")
+        seenBySleeper[next, default: []] += found.sorted()
+      }
+      for moment in stride(from: now, through: until, by: 1) {
+        let found = slots(&watcher, at: moment)
+        if !found.isEmpty { seenByWatcher[moment, default: []] += found.sorted() }
+      }
+      // Both stand at the same time before the next entry is filed.
+      _ = slots(&sleeper, at: until)
+      now = until
+    }
+    #expect(seenBySleeper == seenByWatcher, "seed \(seed)")
+    #expect(sleeper.count == watcher.count && sleeper.nextMilliseconds == watcher.nextMilliseconds)
+  }
 }

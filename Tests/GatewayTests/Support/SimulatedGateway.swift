@@ -8,7 +8,8 @@ import Testing
 /// A whole gateway in one thread: real shards and real mailboxes over a simulated network and a virtual clock.
 ///
 /// Nothing runs by itself. `settle` turns every shard until nothing is left to do at this instant; `advance` moves the
-/// clock in ticks and settles after each. The mailboxes' wake descriptors are not watched: every shard turns anyway.
+/// clock to the next moment at which a shard wants to wake and settles there, again and again. The mailboxes' wake
+/// descriptors are not watched: every shard turns anyway.
 final class SimulatedGateway {
   static let publisherKey = "publisher-key"
   /// Long enough for HS256.
@@ -34,14 +35,20 @@ final class SimulatedGateway {
     configuration.apiKeys = [Self.publisherKey]
     configuration.isCompressionOn = false
     configure(&configuration)
-    let mailboxes = (0..<shardCount).map { _ in Mailbox<ShardMessage>() }
+    let mailPressure = MailPressure()
+    let mailboxes = (0..<shardCount).map { _ in Mailbox<ShardMessage>(pressure: mailPressure) }
     let world = SimulatedWorld(seed: seed, faults: faults)
-    let verifier = configuration.jwtSecret.flatMap { TokenSecret(bytes: Array($0.utf8)) }.map {
-      TokenVerifier(keys: [.secret($0)], issuer: nil, audience: nil, leeway: 0)
+    let keys = configuration
+    let makeCredentials: @Sendable () -> Credentials = {
+      let verifier = keys.jwtSecret.flatMap { TokenSecret(bytes: Array($0.utf8)) }.map {
+        TokenVerifier(keys: [.secret($0)], issuer: nil, audience: nil, leeway: 0)
+      }
+      return Credentials(apiKeys: keys.apiKeys, verifier: verifier)
     }
     let shared = GatewayShared(
-      configuration: configuration, mailboxes: mailboxes, metrics: mailboxes.map { _ in ShardMetrics() }, log: Self.log,
-      credentials: Credentials(apiKeys: configuration.apiKeys, verifier: verifier), startedAtWall: world.wallSeconds,
+      configuration: configuration, mailPressure: mailPressure, mailboxes: mailboxes,
+      metrics: mailboxes.map { _ in ShardMetrics() }, log: Self.log,
+      makeCredentials: makeCredentials, startedAtWall: world.wallSeconds,
       listening: ListenAddress(host: "gateway", port: 80))
     let environments = mailboxes.map { _ in SimulatedEnvironment(world: world) }
     self.world = world
@@ -101,13 +108,20 @@ final class SimulatedGateway {
     return clients.allSatisfy { !$0.isReading || $0.stream.toClient.isEmpty }
   }
 
-  /// Lets so much time pass, by the wheel's ticks.
+  /// Lets so much time pass. As with the kernel's poller every shard sleeps for as long as it said: one that asks for
+  /// too long a sleep misses its deadlines here as it would out there.
   func advance(milliseconds: Int64, sourceLocation: SourceLocation = #_sourceLocation) {
+    // What has happened outside since wakes them at once.
+    settle(sourceLocation: sourceLocation)
     var left = milliseconds
     while left > 0 {
-      let step = min(left, TimerWheel.tickMilliseconds)
-      world.nanoseconds += UInt64(step) * 1_000_000
-      left -= step
+      let sleep = shards.reduce(left) { min($0, Int64($1.waitMilliseconds())) }
+      guard sleep > 0 else {
+        Issue.record("the gateway has work and is asked to sleep", sourceLocation: sourceLocation)
+        return
+      }
+      world.nanoseconds += UInt64(sleep) * 1_000_000
+      left -= sleep
       settle(sourceLocation: sourceLocation)
     }
   }
