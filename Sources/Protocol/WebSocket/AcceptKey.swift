@@ -28,20 +28,21 @@ enum AcceptKey {
 
   private static func base64(of digest: InlineArray<20, UInt8>) -> InlineArray<28, UInt8> {
     var text = InlineArray<28, UInt8>(repeating: UInt8(ascii: "="))
-    // 160 bits: 26 characters of six, and one of the last four with two zero bits.
-    var bits: UInt32 = 0
-    var bitCount: UInt32 = 0
-    var place = 0
-    for index in 0..<20 {
-      bits = bits &<< 8 | UInt32(digest[index])
-      bitCount &+= 8
-      while bitCount >= 6 {
-        bitCount &-= 6
-        text[place] = character(bits &>> bitCount)
-        place &+= 1
-      }
+    // 18 bytes are six groups of three; of the last two come three characters, the third with two zero bits.
+    var group = 0
+    while group < 6 {
+      let bits =
+        UInt32(digest[3 &* group]) &<< 16 | UInt32(digest[3 &* group &+ 1]) &<< 8 | UInt32(digest[3 &* group &+ 2])
+      text[4 &* group] = character(bits &>> 18)
+      text[4 &* group &+ 1] = character(bits &>> 12)
+      text[4 &* group &+ 2] = character(bits &>> 6)
+      text[4 &* group &+ 3] = character(bits)
+      group &+= 1
     }
-    text[place] = character(bits &<< (6 &- bitCount))
+    let bits = UInt32(digest[18]) &<< 16 | UInt32(digest[19]) &<< 8
+    text[24] = character(bits &>> 18)
+    text[25] = character(bits &>> 12)
+    text[26] = character(bits &>> 6)
     return text
   }
 

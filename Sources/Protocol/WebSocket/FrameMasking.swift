@@ -1,7 +1,7 @@
 /// Masking of client frames (RFC 6455 §5.3): XOR with a four-byte key, its own inverse.
 ///
 /// Every byte of a client passes here, so the pass tells its caller on the way whether all of them came out as ASCII:
-/// a text that did is valid UTF-8 and need not be read again. By 32-byte steps: 200 bytes take 75 instructions.
+/// a text that did is valid UTF-8 and need not be read again. By 64-byte steps.
 package enum FrameMasking {
   /// Applies the key to `bytes[range]` in place and writes nowhere else. The key's byte i stands in bits
   /// 8i ..< 8i + 8; its byte 0 meets the range's first byte.
@@ -29,7 +29,20 @@ package enum FrameMasking {
     let words = SIMD2(repeating: word)
     var seenWords = SIMD2<UInt64>(repeating: 0)
     var offset = 0
-    while offset &+ 32 <= byteCount {
+    while offset &+ 64 <= byteCount {
+      let first = unsafe from.loadUnaligned(fromByteOffset: offset, as: SIMD2<UInt64>.self) ^ words
+      let second = unsafe from.loadUnaligned(fromByteOffset: offset &+ 16, as: SIMD2<UInt64>.self) ^ words
+      let third = unsafe from.loadUnaligned(fromByteOffset: offset &+ 32, as: SIMD2<UInt64>.self) ^ words
+      let fourth = unsafe from.loadUnaligned(fromByteOffset: offset &+ 48, as: SIMD2<UInt64>.self) ^ words
+      unsafe to.storeBytes(of: first, toByteOffset: offset, as: SIMD2<UInt64>.self)
+      unsafe to.storeBytes(of: second, toByteOffset: offset &+ 16, as: SIMD2<UInt64>.self)
+      unsafe to.storeBytes(of: third, toByteOffset: offset &+ 32, as: SIMD2<UInt64>.self)
+      unsafe to.storeBytes(of: fourth, toByteOffset: offset &+ 48, as: SIMD2<UInt64>.self)
+      seenWords |= (first | second) | (third | fourth)
+      offset &+= 64
+    }
+    // At most 63 bytes are left: a half of each size where the count has its bit, with no loop to set up.
+    if byteCount & 32 != 0 {
       let low = unsafe from.loadUnaligned(fromByteOffset: offset, as: SIMD2<UInt64>.self) ^ words
       let high = unsafe from.loadUnaligned(fromByteOffset: offset &+ 16, as: SIMD2<UInt64>.self) ^ words
       unsafe to.storeBytes(of: low, toByteOffset: offset, as: SIMD2<UInt64>.self)
@@ -37,7 +50,6 @@ package enum FrameMasking {
       seenWords |= low | high
       offset &+= 32
     }
-    // At most 31 bytes are left: a half of each size where the count has its bit, with no loop to set up.
     var seen = seenWords[0] | seenWords[1]
     if byteCount & 16 != 0 {
       let unmasked = unsafe from.loadUnaligned(fromByteOffset: offset, as: SIMD2<UInt64>.self) ^ words

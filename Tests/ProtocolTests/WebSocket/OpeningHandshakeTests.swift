@@ -48,6 +48,23 @@ struct OpeningHandshakeTests {
     return OpeningHandshake.isUpgrade(head: received.head, bytes: received.bytes.span)
   }
 
+  @Test func `a key has characters of base64 only, at each of its places`() throws {
+    let alphabet = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    for place in 0..<22 {
+      for byte in UInt8(0x21)...0x7e {
+        var key = Array("dGhlIHNhbXBsZSBub25jZQ==".utf8)
+        key[place] = byte
+        let line = "Sec-WebSocket-Key: " + String(decoding: key, as: UTF8.self)
+        let refused = try refusal(Self.request("Sec-WebSocket-Key", replacedBy: [line]))
+        #expect(refused == (alphabet.contains(byte) ? nil : .invalidKey), "\(byte) at \(place)")
+      }
+      guard place < 21 else { continue }
+      // Two bytes beyond ASCII, which without their top bits would be right.
+      let key = String(repeating: "A", count: place) + "\u{c1}" + String(repeating: "A", count: 20 - place) + "=="
+      #expect(try refusal(Self.request("Sec-WebSocket-Key", replacedBy: ["Sec-WebSocket-Key: \(key)"])) == .invalidKey)
+    }
+  }
+
   @Test(arguments: [
     ("dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
     ("x3JJHMbDL1EzLkh9GBhXDw==", "HSmrc0sMlYUkAGmm5OPpG2HaGWk="),
