@@ -31,13 +31,14 @@ int signalbox_epoll_make(void);
 int signalbox_epoll_control(int epoll, int operation, int descriptor, uint32_t events, uint64_t token);
 int signalbox_epoll_wait(int epoll, struct signalbox_epoll_event *events, int count_max, int milliseconds);
 
-/// Accepts a non-blocking, close-on-exec socket without Nagle's delay; the peer's address as IPv6 (IPv4 mapped), in
-/// network order. -1 and errno on failure.
+/// Accepts a non-blocking, close-on-exec socket, without Nagle's delay as its listener is; the peer's address as IPv6
+/// (IPv4 mapped), in network order. -1 and errno on failure.
 int signalbox_accept(int listener, uint64_t *address_high, uint64_t *address_low);
+void signalbox_close(int descriptor);
 int signalbox_wake_descriptor(void);
 void signalbox_wake(int descriptor);
 
-/// A bound, listening TCP socket; port 0 takes any, the bound one is returned through `bound_port`.
+/// A bound, listening TCP socket without Nagle's delay; port 0 takes any, the bound one is returned through `bound_port`.
 /// -1 and errno on failure; -2 where the host cannot be resolved.
 int signalbox_listen(const char *host, uint16_t port, int backlog, int probes, uint16_t *bound_port);
 

@@ -91,9 +91,11 @@
   /// the index back meanwhile.
   @inline(__always)
   package func place(_ index: Int32) -> UnsafeMutablePointer<Element> {
+    // A negative index counts as one beyond every chunk.
+    let chunk = Int(UInt32(bitPattern: index) >> UInt32(Self.chunkCountLog2))
     // SAFETY: the chunk exists, checked here; the offset is masked to the chunk.
-    precondition(Int(index) >> Self.chunkCountLog2 < chunkTotal && index >= 0)
-    return unsafe chunks[Int(index) >> Self.chunkCountLog2] + (Int(index) & Self.chunkMask)
+    precondition(chunk < chunkTotal)
+    return unsafe chunks[chunk] + (Int(index) & Self.chunkMask)
   }
 
   /// The element in place.

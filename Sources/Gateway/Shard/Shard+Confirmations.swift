@@ -160,7 +160,7 @@ extension Shard {
       messageDesk.expire(at: moment, into: &effects)
       carry(effects)
     }
-    while let over = waiters.takeDue(at: now) {
+    while !waiters.isEmpty, let over = waiters.takeDue(at: now) {
       for waiter in over.waiters { answerPending(over.name, waiter) }
     }
     metrics.set(.subscriptions, topics.subscriptionCount)
@@ -171,7 +171,7 @@ extension Shard {
   func nextDeskDeadline() -> Double {
     min(
       Self.nextDeadline(&taskDesk), Self.nextDeadline(&confirmationDesk), Self.nextDeadline(&messageDesk),
-      waiters.nextDeadline ?? .infinity)
+      waiters.isEmpty ? .infinity : (waiters.nextDeadline ?? .infinity))
   }
 
   // Called in every turn. `inout` has a desk looked at where it lies: to call a function of another module on a class's
@@ -179,6 +179,7 @@ extension Shard {
   private static func nextDeadline(_ desk: inout TaskDesk) -> Double { desk.nextDeadline ?? .infinity }
   private static func nextDeadline(_ desk: inout ConfirmationDesk) -> Double { desk.nextDeadline ?? .infinity }
   private static func nextDeadline(_ desk: inout MessageDesk) -> Double { desk.nextDeadline ?? .infinity }
+  static func hasPending(_ desk: inout ConfirmationDesk) -> Bool { desk.pendingCount > 0 }
   private static func countTasks(_ desk: inout TaskDesk, in metrics: ShardMetrics) {
     for status in TaskStatus.allCases { metrics.set(.tasks(TaskStatusLabel(status)), desk.count(of: status)) }
   }

@@ -21,11 +21,16 @@ struct DirectAnswers {
 
 extension Shard {
   /// Whether answers to this connection may take the short way now.
-  func mayAnswerDirectly(_ slot: Int32) -> Bool {
-    connections[slot].outboundHead < 0 && !connections[slot].isCondemned
+  func mayAnswerDirectly(_ slot: Int32) -> Bool { unsafe mayAnswerDirectly(connections.place(slot)) }
+
+  /// The same for who knows the place already.
+  @inline(__always)
+  func mayAnswerDirectly(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
+    unsafe connection.pointee.outboundHead < 0 && !connection.pointee.isCondemned
   }
 
   /// What is left of the send buffer behind the answers so far.
+  @inline(__always)
   func roomForAnswer(_ answers: DirectAnswers) -> UnsafeMutableRawBufferPointer {
     // SAFETY: answers only grow by what was written into this room.
     unsafe UnsafeMutableRawBufferPointer(rebasing: sendBuffer[answers.byteCount...])
@@ -65,13 +70,19 @@ extension Shard {
 
   /// Sends what has come together. What the kernel does not take is queued, before anything that comes later.
   func sendDirect(_ slot: Int32, _ answers: inout DirectAnswers) {
+    unsafe sendDirect(connections.place(slot), slot, &answers)
+  }
+
+  /// The same for who knows the place already.
+  @inline(__always)
+  func sendDirect(_ connection: UnsafeMutablePointer<Connection>, _ slot: Int32, _ answers: inout DirectAnswers) {
     let byteCount = answers.byteCount
     guard byteCount > 0 else { return }
     let messageCount = answers.messageCount
     answers = DirectAnswers()
     // SAFETY: the answers are the first bytes of the buffer.
     let bytes = unsafe UnsafeRawBufferPointer(rebasing: sendBuffer[..<byteCount])
-    switch unsafe environment.send(connections[slot].descriptor, bytes) {
+    switch unsafe environment.send(connection.pointee.descriptor, bytes) {
     case .moved(let sent):
       metrics.add(.sentBytes, sent)
       guard sent < byteCount else {

@@ -79,6 +79,7 @@ extension Shard {
     for outbox in outboxes { outbox.flush() }
   }
 
+  @inline(__always)
   private func handle(_ event: ReadyEvent, _ token: ConnectionToken) {
     guard isCurrent(token) else { return }
     let slot = token.slot
@@ -87,21 +88,23 @@ extension Shard {
       updatePolling(slot)
       mark(slot)
     }
-    if event.isReadable || event.isBroken { readConnection(slot, isBroken: event.isBroken && !event.isReadable) }
+    if event.isReadable || event.isBroken { readConnection(token, isBroken: event.isBroken && !event.isReadable) }
   }
 
   /// Reads what has arrived, within the turn's budget.
-  private func readConnection(_ slot: Int32, isBroken: Bool) {
-    let token = token(of: slot)
-    if connections[slot].isReadPaused && !isBroken { return }
+  private func readConnection(_ token: ConnectionToken, isBroken: Bool) {
+    let slot = token.slot
+    let connection = unsafe connections.place(slot)
+    if unsafe connection.pointee.isReadPaused, !isBroken { return }
     for _ in 0..<ShardLimits.readsPerTurnMax {
-      let outcome = unsafe environment.receive(connections[slot].descriptor, into: receiveBuffer)
-      switch outcome {
+      switch unsafe environment.receive(connection.pointee.descriptor, into: receiveBuffer) {
       case .moved(let count):
         metrics.add(.receivedBytes, count)
-        connections[slot].lastReceivedAt = nowMilliseconds
-        received(slot, byteCount: count)
-        guard isCurrent(token), count == ShardLimits.receiveByteCount, !connections[slot].isReadPaused else { return }
+        unsafe connection.pointee.lastReceivedAt = nowMilliseconds
+        unsafe received(connection, slot, byteCount: count)
+        guard count == ShardLimits.receiveByteCount, unsafe isCurrent(connection, token),
+          unsafe !connection.pointee.isReadPaused
+        else { return }
       case .wouldBlock: return
       case .ended: return peerEnded(slot)
       case .failed: return release(slot)
@@ -109,10 +112,11 @@ extension Shard {
     }
   }
 
-  private func received(_ slot: Int32, byteCount: Int) {
-    switch connections[slot].phase {
+  @inline(__always)
+  private func received(_ connection: UnsafeMutablePointer<Connection>, _ slot: Int32, byteCount: Int) {
+    switch unsafe connection.pointee.phase {
     case .http: receivedHTTP(slot, byteCount: byteCount)
-    case .open, .closing: receivedFrames(slot, byteCount: byteCount)
+    case .open, .closing: unsafe receivedFrames(connection, slot, byteCount: byteCount)
     case .flushing, .free: break
     }
   }

@@ -5,17 +5,38 @@ import Protocol
 extension Shard {
   /// The first `byteCount` bytes of the receive buffer are a connection's.
   func receivedFrames(_ slot: Int32, byteCount: Int) {
-    let token = token(of: slot)
+    unsafe receivedFrames(connections.place(slot), slot, byteCount: byteCount)
+  }
+
+  /// The same for who knows the place already.
+  func receivedFrames(_ connection: UnsafeMutablePointer<Connection>, _ slot: Int32, byteCount: Int) {
     // SAFETY: the buffer is this shard's own, nothing else touches it during this call, and byteCount is within it.
     let bytes = unsafe UnsafeMutableRawBufferPointer(rebasing: receiveBuffer[..<byteCount])
       .assumingMemoryBound(to: UInt8.self)
     var position = 0
     var answers = DirectAnswers()
+    if unsafe connection.pointee.endpoint == .echo {
+      unsafe echoWholeFrames(connection, Span(_unsafeElements: UnsafeBufferPointer(bytes)), &position, &answers)
+    }
+    if position < byteCount { unsafe receivedFrames(slot, bytes, &position, &answers) }
+    // Who is gone is not answered any more.
+    guard unsafe connection.pointee.phase != .free else { return }
+    unsafe sendDirect(connection, slot, &answers)
+    unsafe holdBackEcho(connection, slot)
+  }
+
+  /// Frame by frame, from the position on.
+  private func receivedFrames(
+    _ slot: Int32, _ bytes: UnsafeMutableBufferPointer<UInt8>, _ position: inout Int, _ answers: inout DirectAnswers
+  ) {
+    let token = token(of: slot)
+    let byteCount = bytes.count
     while position < byteCount, isCurrent(token),
       connections[slot].phase == .open || connections[slot].phase == .closing
     {
       if connections[slot].endpoint == .echo {
-        unsafe echoWholeFrames(slot, Span(_unsafeElements: UnsafeBufferPointer(bytes)), &position, &answers)
+        unsafe echoWholeFrames(
+          connections.place(slot), Span(_unsafeElements: UnsafeBufferPointer(bytes)), &position, &answers)
         if position == byteCount { break }
       }
       var span = unsafe MutableSpan(_unsafeElements: bytes)
@@ -52,9 +73,6 @@ extension Shard {
         mark(slot)
       }
     }
-    guard isCurrent(token) else { return }
-    sendDirect(slot, &answers)
-    holdBackEcho(slot)
   }
 
   /// RFC 6455 §5.5.1: the peer's close frame is answered by ours, unless ours was first; then the server closes.
@@ -117,12 +135,14 @@ extension Shard {
   // MARK: Echo
 
   /// Echoes the messages that came as whole frames, up to the first byte that is something else.
+  @inline(__always)
   private func echoWholeFrames(
-    _ slot: Int32, _ bytes: Span<UInt8>, _ position: inout Int, _ answers: inout DirectAnswers
+    _ connection: UnsafeMutablePointer<Connection>, _ bytes: Span<UInt8>, _ position: inout Int,
+    _ answers: inout DirectAnswers
   ) {
-    guard connections[slot].phase == .open, mayAnswerDirectly(slot) else { return }
-    let isCompressing = connections[slot].readsCompressed
-    let echoed = unsafe connections[slot].session.echo(
+    guard unsafe connection.pointee.phase == .open, unsafe mayAnswerDirectly(connection) else { return }
+    let isCompressing = unsafe connection.pointee.readsCompressed
+    let echoed = unsafe connection.pointee.session.echo(
       bytes, position: &position, payloadByteCountMax: isCompressing ? Deflater.worthwhileByteCountMin - 1 : .max,
       to: roomForAnswer(answers))
     answers.add(byteCount: echoed.byteCount, messageCount: echoed.messageCount)
@@ -148,13 +168,15 @@ extension Shard {
       FrameWriter.appendFrame(opcode: opcode, payload: message, into: &frame)
     }
     send(slot, .raw(frame))
-    holdBackEcho(slot)
+    unsafe holdBackEcho(connections.place(slot), slot)
   }
 
   /// The echoing peer that does not read is held back rather than cut off.
-  private func holdBackEcho(_ slot: Int32) {
-    guard connections[slot].endpoint == .echo else { return }
-    if Int(connections[slot].pendingByteCount) > shared.configuration.sendBufferByteCount { pauseReading(slot) }
+  @inline(__always)
+  private func holdBackEcho(_ connection: UnsafeMutablePointer<Connection>, _ slot: Int32) {
+    let pendingByteCount = unsafe Int(connection.pointee.pendingByteCount)
+    guard pendingByteCount > 0, unsafe connection.pointee.endpoint == .echo else { return }
+    if pendingByteCount > shared.configuration.sendBufferByteCount { pauseReading(slot) }
   }
 
   // MARK: The action dialect
@@ -306,7 +328,12 @@ extension Shard {
         postToAll(
           .closeUser(user, newcomer: arrival, .replaced, reason: "Replaced by a newer connection", from: .none))
       }
-    case .unnamed: postToAll(.confirmation(.resend(nil, shard: index, token), from: .none))
+    case .unnamed:
+      for shard in 0..<shared.shardCount {
+        // What is asked here from now on reaches the newcomer as one of the topic.
+        if shard == index, !Self.hasPending(&confirmationDesk) { continue }
+        post(.confirmation(.resend(nil, shard: index, token), from: .none), to: shard)
+      }
     case .channel, .task: break
     }
   }

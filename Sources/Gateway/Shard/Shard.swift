@@ -126,9 +126,16 @@ import Protocol
   }
 
   /// The connection in a slot, if it is still the one that the token names.
+  @inline(__always)
   func isCurrent(_ token: ConnectionToken) -> Bool {
-    token.slot >= 0 && Int(token.slot) < connections.placeCount
-      && connections[token.slot].generation == token.generation && connections[token.slot].phase != .free
+    guard token.slot >= 0, Int(token.slot) < connections.placeCount else { return false }
+    return unsafe isCurrent(connections.place(token.slot), token)
+  }
+
+  /// The same for who knows the place already.
+  @inline(__always)
+  func isCurrent(_ connection: UnsafeMutablePointer<Connection>, _ token: ConnectionToken) -> Bool {
+    unsafe connection.pointee.generation == token.generation && connection.pointee.phase != .free
   }
 
   func token(of slot: Int32) -> ConnectionToken {

@@ -173,7 +173,7 @@ import Glibc
   }
 
   package func close(_ descriptor: Int32) {
-    _ = Glibc.close(descriptor)
+    signalbox_close(descriptor)
   }
 }
 
