@@ -30,6 +30,8 @@ final class GatewayShared: Sendable {
   let activeConnections = Atomic<Int>(0)
   /// Connections beyond the cap that are being told so.
   let parkedConnections = Atomic<Int>(0)
+  /// WebSocket connections that agreed on compression: where there are none, nothing is compressed for them.
+  let compressedReaders = Atomic<Int>(0)
   let isDraining = Atomic<Bool>(false)
   let isReady = Atomic<Bool>(false)
   private let paddingBehind = CacheLine.Padding(repeating: 0)

@@ -62,6 +62,7 @@ extension Shard {
     if connections[slot].isInCensus {
       shared.census.leave(address: connections[slot].peer, user: connections[slot].identity?.principal.subject)
     }
+    if connections[slot].readsCompressed { shared.compressedReaders.subtract(1, ordering: .relaxed) }
     if connections[slot].isParked { shared.parkedConnections.subtract(1, ordering: .relaxed) }
     for callback in connections[slot].identity?.asked ?? [] {
       asked[callback]?.remove(token)

@@ -131,6 +131,7 @@ extension Shard {
     keepLeftOver(from: position)
   }
 
+  @inline(__always)
   private func flushMarked(_ slot: Int32, _ budget: inout FlushBudget) {
     let connection = unsafe connections.place(slot)
     guard unsafe connection.pointee.isMarked else { return }
@@ -150,10 +151,21 @@ extension Shard {
     guard batch.count > 0 else { return }
     environment.send(batch)
     gatheredByteCount = 0
+    var sentByteCount = 0
+    var messageCount = 0
     for index in 0..<batch.count {
       let slot = batchSlots[index]
-      if settle(slot, batch.outcome(index), attempted: batch.byteCount(index)) { flush(slot) }
+      let connection = unsafe connections.place(slot)
+      let byteCount = batch.byteCount(index)
+      if batch.hasLeft(index), unsafe hasOneFrame(connection) {
+        sentByteCount += byteCount
+        unsafe messageCount += removeOnlyFrame(connection, slot)
+      } else if settle(slot, batch.outcome(index), attempted: byteCount) {
+        flush(slot)
+      }
     }
+    metrics.add(.sentBytes, sentByteCount)
+    metrics.add(.messagesSent, messageCount)
     batch.removeAll()
     batchSlots.removeAll(keepingCapacity: SendBatch.countMax)
   }
@@ -194,6 +206,7 @@ extension Shard {
 
   /// The bytes of a queue, which is not empty, that leave next: a frame from where it lies, small ones copied together.
   /// - Parameter start: where in the send buffer copies go; behind them afterwards.
+  @inline(__always)
   private func nextPiece(
     _ connection: UnsafeMutablePointer<Connection>, copyingTo start: inout Int
   ) -> UnsafeRawBufferPointer {
@@ -213,18 +226,8 @@ extension Shard {
     switch outcome {
     case .moved(let count):
       metrics.add(.sentBytes, count)
-      let node = unsafe connection.pointee.outboundHead
-      if count == attempted, unsafe outboundNodes.place(node).pointee.next < 0 {
-        // What nearly always happens: one frame, and it has left.
-        let frame = unsafe outboundNodes.place(node).pointee.frame
-        let entry = unsafe frames.place(frame)
-        unsafe connection.pointee.outboundHead = -1
-        unsafe connection.pointee.outboundTail = -1
-        unsafe connection.pointee.headByteOffset = 0
-        unsafe metrics.add(.messagesSent, Int(entry.pointee.messageCount))
-        unsafe frames.removeWaiter(frame, at: entry)
-        outboundNodes.give(node)
-        unsafe queueHasLeft(connection, slot)
+      if count == attempted, unsafe hasOneFrame(connection) {
+        unsafe metrics.add(.messagesSent, removeOnlyFrame(connection, slot))
         return false
       }
       unsafe advance(connection, by: count)
@@ -234,6 +237,29 @@ extension Shard {
     case .ended, .failed: condemn(slot, .drop)
     }
     return false
+  }
+
+  /// Whether the queue has one frame in it: what nearly always happens, and it leaves in one piece.
+  @inline(__always)
+  private func hasOneFrame(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
+    unsafe connection.pointee.outboundHead >= 0
+      && connection.pointee.outboundHead == connection.pointee.outboundTail
+  }
+
+  /// The queue's only frame has left: the messages that it was.
+  @inline(__always)
+  private func removeOnlyFrame(_ connection: UnsafeMutablePointer<Connection>, _ slot: Int32) -> Int {
+    let node = unsafe connection.pointee.outboundHead
+    let frame = unsafe outboundNodes.place(node).pointee.frame
+    let entry = unsafe frames.place(frame)
+    let messageCount = unsafe Int(entry.pointee.messageCount)
+    unsafe connection.pointee.outboundHead = -1
+    unsafe connection.pointee.outboundTail = -1
+    unsafe connection.pointee.headByteOffset = 0
+    unsafe frames.removeWaiter(frame, at: entry)
+    outboundNodes.give(node)
+    unsafe queueHasLeft(connection, slot)
+    return messageCount
   }
 
   @inline(__always)

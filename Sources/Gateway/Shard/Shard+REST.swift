@@ -64,10 +64,13 @@ extension Shard {
     }
   }
 
+  /// Whether anybody here reads compressed frames. Who comes at this moment gets a plain one.
+  private var isReadCompressed: Bool { shared.compressedReaders.load(ordering: .relaxed) > 0 }
+
   /// A message that is no task's event, to every shard; the answer counts whom it reached.
   func relay(_ target: Relay.Target, _ body: JSONText, answering address: ReplyAddress) {
     let parts = gather(.connections, answering: address, partCount: shared.shardCount)
-    let frame = makeFrame(body.bytes, compresses: shared.configuration.isCompressionOn)
+    let frame = makeFrame(body.bytes, compresses: isReadCompressed)
     postToAll(.relay(Relay(target: target, frame: frame, from: parts)))
   }
 
@@ -84,7 +87,7 @@ extension Shard {
     let message = MessageIdentifier.make(for: user, using: &random)
     let frame = makeFrame(
       ActionDialect.userMessage(body, to: user, acknowledgedAs: message),
-      compresses: shared.configuration.isCompressionOn)
+      compresses: isReadCompressed)
     post(
       .message(.send(message, user, frame, waitSeconds: waitSeconds), from: address), to: shared.home(of: user))
   }

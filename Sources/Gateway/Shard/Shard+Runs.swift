@@ -96,16 +96,19 @@ extension Shard {
     if !newest.isRepeat { topic.newest = newest }
     let isTerminal = newest.isTerminal
     let offset = oldest.offset
-    var entries = unsafe InlineArray<3, UnsafeMutablePointer<FramePool.Entry>?>(repeating: nil)
-    for dialect in 0..<3 where indices.indices[dialect] >= 0 {
-      unsafe entries[dialect] = frames.place(indices.indices[dialect])
-    }
+    // The frame for the dialect of the watcher before: those of a topic nearly always follow in one.
+    var dialect = -1
+    var frame = RunFrames.none
+    var known: UnsafeMutablePointer<FramePool.Entry>?
     let slowByteCount = shared.configuration.sendBufferByteCount / ShardLimits.conflationShare
     for place in 0..<topic.watchers.count {
       let watcher = topic.watchers[place]
-      let dialect = watcher.audience.rawValue >> 1
-      let frame = indices.indices[dialect]
-      guard let entry = unsafe entries[dialect] else {
+      if watcher.audience.rawValue >> 1 != dialect {
+        dialect = watcher.audience.rawValue >> 1
+        frame = indices.indices[dialect]
+        unsafe known = frame >= 0 ? frames.place(frame) : nil
+      }
+      guard let entry = unsafe known else {
         // Where the pool had no room for the event the connection goes: nobody would notice the gap.
         if frame == RunFrames.noRoom { condemn(watcher.slot, .slowConsumer) }
         continue

@@ -302,6 +302,11 @@ extension Shard {
   ) {
     let handshake = candidate.handshake
     let deflate = negotiateDeflate(handshake, bytes)
+    // Our frames use one window for everybody; who can only read a smaller one gets them plain.
+    if let deflate, deflate.serverMaxWindowBits >= Deflater.preferredWindowBits {
+      connections[slot].readsCompressed = true
+      shared.compressedReaders.add(1, ordering: .relaxed)
+    }
     connections[slot].identity = identity(of: candidate)
     let isNativeSelected = handshake.subprotocols.contains { HTTPGrammar.equals("signalbox.v1", bytes, $0) }
     let subprotocol = isNativeSelected ? "signalbox.v1" : nil
@@ -324,8 +329,6 @@ extension Shard {
     metrics.add(.httpRequests(.code101))
     metrics.observe(.handshakeDuration, Double(nowMilliseconds - startedAt) / 1000)
     connections[slot].phase = .open
-    // Our frames use one window for everybody; who can only read a smaller one gets them plain.
-    connections[slot].readsCompressed = (deflate?.serverMaxWindowBits ?? 0) >= Deflater.preferredWindowBits
     switch candidate.destination {
     case .task: connections[slot].endpoint = .task
     case .execution: connections[slot].endpoint = .execution

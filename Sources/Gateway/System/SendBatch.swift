@@ -20,6 +20,7 @@ import Glibc
   var isFull: Bool { count == Self.countMax }
 
   /// The bytes must stay where they are until the batch is carried out; at most 2^31 − 1 of them are sent.
+  @inline(__always)
   func append(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) {
     precondition(!isFull)
     let byteCount = UInt32(clamping: min(bytes.count, Int(Int32.max)))
@@ -39,6 +40,12 @@ import Glibc
   }
 
   func byteCount(_ index: Int) -> Int { unsafe Int(sends[checked(index)].byte_count) }
+
+  /// Whether a send took all its bytes, once the batch is carried out.
+  func hasLeft(_ index: Int) -> Bool {
+    let send = unsafe sends + checked(index)
+    return unsafe Int(send.pointee.result) == Int(send.pointee.byte_count)
+  }
 
   /// What a send came to, once the batch is carried out.
   func outcome(_ index: Int) -> StreamOutcome {

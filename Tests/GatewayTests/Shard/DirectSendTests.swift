@@ -1,5 +1,6 @@
 import GatewayDomain
 import Protocol
+import Synchronization
 import Testing
 
 @testable import Gateway
@@ -39,6 +40,20 @@ struct DirectSendTests {
     // The handshake's answer counts as one.
     #expect(gateway.metric(.messagesSent) == 17)
     gateway.expectNothingLeft()
+  }
+
+  @Test func `who reads compressed frames is counted as long as the connection is there`() {
+    let gateway = gateway(compresses: true)
+    let count = { gateway.shards[0].shared.compressedReaders.load(ordering: .relaxed) }
+    let plain = open(gateway)
+    #expect(count() == 0)
+    let first = open(gateway, compressed: true)
+    let second = open(gateway, compressed: true)
+    #expect(count() == 2)
+    for client in [plain, first, second] { client.sendClose() }
+    gateway.settle()
+    gateway.expectNothingLeft()
+    #expect(count() == 0)
   }
 
   @Test func `pongs keep their place among echoes, and the close frame comes last`() {
