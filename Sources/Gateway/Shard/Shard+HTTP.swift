@@ -335,7 +335,7 @@ extension Shard {
     guard exchange.head.method == .post, !exchange.body.isEmpty else { return nil }
     let headBytes = exchange.headBytes
     let bytes = headBytes.span
-    guard let field = exchange.head.first("content-type", in: bytes) else { return nil }
+    guard let field = exchange.head.first(.contentType) else { return nil }
     let isBulk = if case .publish = call { true } else { false }
     // As nearly everybody writes it.
     if HTTPGrammar.equals(isBulk ? "application/x-ndjson" : "application/json", bytes, field) { return nil }
