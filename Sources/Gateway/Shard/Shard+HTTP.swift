@@ -89,7 +89,7 @@ extension Shard {
     exchange.isHead = exchange.head.method == .head
     exchange.body.removeAll(keepingCapacity: exchange.body.capacity <= 65_536)
     let headBytes = exchange.headBytes
-    if OpeningHandshake.isUpgrade(head: exchange.head, bytes: headBytes.span), exchange.head.method == .get {
+    if exchange.head.method == .get, OpeningHandshake.isUpgrade(head: exchange.head, bytes: headBytes.span) {
       upgrade(slot, exchange, splitPath(headBytes.span.extracting(exchange.head.path)) ?? ["\u{0}"])
       return false
     }

@@ -58,6 +58,26 @@ package enum HTTPGrammar {
     bytes.firstIndex(of: UInt8(ascii: ":"), in: range)
   }
 
+  /// Whether all bytes of the range, which lies within the bytes, are below DEL and none is the one that may not be there.
+  static func isASCII(_ bytes: Span<UInt8>, _ range: Range<Int>, without byte: UInt8) -> Bool {
+    precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count, "the range is not of these bytes")
+    var index = range.lowerBound
+    while range.upperBound - index >= 8 {
+      // SAFETY: index + 8 <= range.upperBound <= bytes.count.
+      let word = unsafe bytes.word(at: index)
+      // A mask is not zero exactly where there is a hit.
+      let found =
+        (word & ByteSearch.highBits) | ByteSearch.mask(of: delete, in: word) | ByteSearch.mask(of: byte, in: word)
+      guard found == 0 else { return false }
+      index &+= 8
+    }
+    while index < range.upperBound {
+      guard bytes[index] < delete, bytes[index] != byte else { return false }
+      index &+= 1
+    }
+    return true
+  }
+
   /// Optional white space (`OWS`): space or tab.
   static func isOptionalWhitespace(_ byte: UInt8) -> Bool {
     byte == space || byte == tab
