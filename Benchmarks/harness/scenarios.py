@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 
 from .servers import SERVERS, Server
 
@@ -53,6 +54,8 @@ class Scenario:
 
     def arguments(self, is_quick: bool, is_peer: bool = False) -> list[str]:
         chosen = self.full | (self.quick if is_quick else {}) | (self.for_peers if is_peer else {})
+        # A load generator that sleeps is woken by the server at the server's cost; one without a core for itself must.
+        chosen["wait"] = "sleep" if self.cores or (os.cpu_count() or 1) < 2 else "spin"
         return ["--scenario", self.kind, *(text for key, value in chosen.items() for text in (f"--{key}", str(value)))]
 
     def server(self, name: str) -> Server:

@@ -26,6 +26,7 @@ IMPORTS: Dict[str, Set[str]] = {
     "Protocol": set(),
     "Protocol/Deflate": {"CZlib"},
     "Protocol/Tokens": {"CCrypto"},
+    "Protocol/WebSocket": {"CCrypto"},
     "Gateway/Domain": {"Protocol"},
     "Gateway": OURS | STANDARD,
     "Gateway/Dialects": OURS,

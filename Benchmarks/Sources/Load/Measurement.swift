@@ -23,11 +23,11 @@ struct Measurement {
     usleep(50_000)
     let before = server.usage()
     let kernelMemory = KernelMemory.now()
-    let loadBefore = ownCPUNanoseconds()
+    let loadBefore = ownCPUNanoseconds() - Poller.idleNanoseconds
     let start = monotonicNanoseconds()
     body()
     measurement.wallNanoseconds = monotonicNanoseconds() - start
-    measurement.loadNanoseconds = ownCPUNanoseconds() - loadBefore
+    measurement.loadNanoseconds = ownCPUNanoseconds() - Poller.idleNanoseconds - loadBefore
     usleep(50_000)
     let after = server.usage()
     measurement.cpuNanoseconds = after.cpuNanoseconds - before.cpuNanoseconds

@@ -41,7 +41,7 @@ struct Options {
   static let usage = """
     usage: load --scenario NAME --target NAME --port N --server PID [--clients N] [--topics N] [--operations N]
                 [--warm-up N] [--bytes N] [--under-way N] [--rate N] [--lines N]
-                [--slow N] [--fill N] [--missed N]
+                [--slow N] [--fill N] [--missed N] [--wait sleep|spin]
     scenarios: \(Scenario.allCases.map(\.rawValue).joined(separator: " "))
     """
 
@@ -66,6 +66,9 @@ struct Options {
       case "--slow": slowCount = Options.number(name, value)
       case "--fill": fillCount = Options.number(name, value)
       case "--missed": missedCount = Options.number(name, value)
+      case "--wait":
+        guard ["sleep", "spin"].contains(value) else { Options.refuse(name, value) }
+        Poller.spins = value == "spin"
       case "--rate":
         guard let rate = Double(value), rate > 0 else { Options.refuse(name, value) }
         perSecond = rate

@@ -118,7 +118,10 @@ enum ShardMessage: Sendable {
   /// `newcomer`: only connections that were the user's before that one.
   indirect case closeUser(UserIdentifier, newcomer: UserArrival?, CloseCode, reason: String, from: ReplyAddress)
   case answer(ReplyAddress, Answer)
+  /// From the main thread: this node goes down.
   case drain
+  /// A shard has heard of the drain, and what it has sent before has been sent before this.
+  case drainHeard
   case stop
 }
 
@@ -133,7 +136,7 @@ extension ShardMessage {
           callback: notice.callback, user: notice.user, frame: notice.frame.handedOver(), only: notice.only))
     case .settled(let callback, let frame): .settled(callback, frame: frame.handedOver())
     case .task, .confirmation, .message, .watch, .unwatch, .repeatStatus, .watchOpened, .deliver, .closeUser, .answer,
-      .drain, .stop:
+      .drain, .drainHeard, .stop:
       self
     }
   }

@@ -19,7 +19,11 @@ extension Shard {
     case .closeUser(let user, let newcomer, let code, let reason, let address):
       closeConnections(of: user, newcomer: newcomer, code, reason, from: address)
     case .answer(let address, let answer): receiveAnswer(answer, for: address)
-    case .drain: drain()
+    case .drain: postToAll(.drainHeard)
+    case .drainHeard:
+      // Mail is in order per sender: what any shard has answered with 2xx before has arrived by now.
+      drainHeardCount += 1
+      if drainHeardCount == shared.shardCount { drain() }
     case .stop: isStopped = true
     }
   }

@@ -77,6 +77,8 @@ import Protocol
   var moment: Moment { Moment(wall: nowWall, monotonic: monotonicSeconds) }
 
   var isStopped = false
+  /// Shards that have heard of the drain.
+  var drainHeardCount = 0
   /// Milliseconds at which a listener that ran out of descriptors is tried again.
   var acceptAgainAt: Int64 = .max
   var statusRepeatAt: Int64 = .max

@@ -241,6 +241,21 @@ struct KeepAliveTests {
     gateway.settle()
   }
 
+  @Test func `a shard drains once all have heard of it, so that their deliveries come before the end`() {
+    let gateway = SimulatedGateway(shardCount: 3)
+    let client = open(gateway)
+    gateway.shared.isDraining.store(true, ordering: .relaxed)
+    for shard in 0..<2 {
+      gateway.shared.mailboxes[shard].post([.drain])
+      gateway.settle()
+      #expect(client.frames().isEmpty)
+    }
+    gateway.shared.mailboxes[2].post([.drain])
+    gateway.settle()
+    #expect(client.frames().map(\.closeCode) == [1012])
+    gateway.expectNothingLeft()
+  }
+
   @Test func `a drain tells who knows the message, closes 1012 and takes nobody new`() {
     let gateway = SimulatedGateway(shardCount: 2)
     publish(gateway, "/api/v1/tasks", #"{"task_id":"t"}"#)
