@@ -49,13 +49,27 @@ extension RequestBodies {
 
   /// One operation: `op`, the identifiers, and the body's fields beside them.
   package static func operation(_ line: Span<UInt8>) throws(Problem) -> PublishOperation {
-    var fields = RequestFields()
-    return try operation(line, reusing: &fields)
+    try operation(try RequestFields(line), in: line)
   }
 
-  /// The same; a reader of many lines keeps `fields`, whose table then is allocated once.
-  static func operation(_ line: Span<UInt8>, reusing fields: inout RequestFields) throws(Problem) -> PublishOperation {
+  /// What most lines are, told first: the task of a line that is a `progress`, with what it reports; nil where the line is
+  /// another operation, or none, which `operation` of the same fields tells.
+  ///
+  /// A reader of many lines keeps `fields`, whose table then is allocated once, and `report`.
+  static func progress(
+    ofLine line: Span<UInt8>, reusing fields: inout RequestFields, into report: inout ProgressReport
+  ) throws(Problem) -> TaskIdentifier? {
     try fields.read(line)
+    guard let member = fields.present(.operation), member.kind == .string,
+      OperationWord(member, in: line) == .progress
+    else { return nil }
+    let task = try task(of: fields, in: line)
+    try readProgress(fields, in: line, without: reserved, into: &report)
+    return task
+  }
+
+  /// One operation, of a line's fields.
+  static func operation(_ fields: RequestFields, in line: Span<UInt8>) throws(Problem) -> PublishOperation {
     guard let member = fields.present(.operation) else {
       throw RequestFields.missing(.operation, "must be one of \(operationWords)")
     }

@@ -16,10 +16,20 @@ package enum RequestBodies {
   static func progress(
     _ fields: RequestFields, in bytes: Span<UInt8>, without reserved: RequestFieldSet
   ) throws(Problem) -> ProgressReport {
-    let rule = "must be a number from 0 to 100, or -1"
     var report = ProgressReport()
-    report.statusWord = try fields.string(.status, in: bytes)
-    if let word = report.statusWord {
+    try readProgress(fields, in: bytes, without: reserved, into: &report)
+    return report
+  }
+
+  /// The same into a report that a reader of many keeps: every field of it is written. After a throw it is not to be used.
+  static func readProgress(
+    _ fields: RequestFields, in bytes: Span<UInt8>, without reserved: RequestFieldSet, into report: inout ProgressReport
+  ) throws(Problem) {
+    let rule = "must be a number from 0 to 100, or -1"
+    let statusWord = try fields.string(.status, in: bytes)
+    report.statusWord = statusWord
+    // As many bytes are at most as many characters: only a longer word is counted.
+    if let word = statusWord, word.isEmpty || word.utf8.count > ProgressReport.statusWordCharacterCountMax {
       let count = word.unicodeScalars.count
       guard count >= 1, count <= ProgressReport.statusWordCharacterCountMax else {
         throw Problem(
@@ -33,8 +43,10 @@ package enum RequestBodies {
       }
       report.progress = JSONText(normalising: member, of: bytes)
       report.progressValue = value
-    } else if report.statusWord == nil {
-      throw RequestFields.missing(.progress, rule)
+    } else {
+      guard statusWord != nil else { throw RequestFields.missing(.progress, rule) }
+      report.progress = nil
+      report.progressValue = nil
     }
     report.current = try fields.reported(.current, kind: .number, rule: "must be a number or null", in: bytes)
     report.total = try fields.reported(.total, kind: .number, rule: "must be a number or null", in: bytes)
@@ -43,13 +55,12 @@ package enum RequestBodies {
     report.result = try fields.reported(.result, in: bytes)
     // What the terminal event says of itself is not said twice.
     var reserved = reserved
-    switch report.statusWord.flatMap(TaskStatus.init(word:)) {
+    switch statusWord.flatMap(TaskStatus.init(word:)) {
     case .completed: reserved = reserved.union([.success])
     case .failed: reserved = reserved.union([.error])
     case .pending, .running, .cancelled, nil: break
     }
     report.given = fields.given(without: reserved, in: bytes)
-    return report
   }
 
   /// The body of `POST …/{id}/complete`; no body means success.

@@ -89,7 +89,7 @@ extension Shard {
     exchange.isHead = exchange.head.method == .head
     exchange.body.removeAll(keepingCapacity: exchange.body.capacity <= 65_536)
     let headBytes = exchange.headBytes
-    if OpeningHandshake.isUpgrade(head: exchange.head, bytes: headBytes.span), exchange.head.method == .get {
+    if exchange.head.method == .get, OpeningHandshake.isUpgrade(head: exchange.head, bytes: headBytes.span) {
       upgrade(slot, exchange, splitPath(headBytes.span.extracting(exchange.head.path)) ?? ["\u{0}"])
       return false
     }
@@ -335,7 +335,7 @@ extension Shard {
     guard exchange.head.method == .post, !exchange.body.isEmpty else { return nil }
     let headBytes = exchange.headBytes
     let bytes = headBytes.span
-    guard let field = exchange.head.first("content-type", in: bytes) else { return nil }
+    guard let field = exchange.head.first(.contentType) else { return nil }
     let isBulk = if case .publish = call { true } else { false }
     // As nearly everybody writes it.
     if HTTPGrammar.equals(isBulk ? "application/x-ndjson" : "application/json", bytes, field) { return nil }

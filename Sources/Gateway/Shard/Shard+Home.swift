@@ -12,10 +12,12 @@ extension Shard {
   }
 
   /// Carries a command out, with all that follows from it, and says what its sender is to be answered.
-  func answer(_ command: TaskCommand) -> Answer {
+  ///
+  /// - Parameter betweenMails: as for `carryTaskEffects`.
+  func answer(_ command: TaskCommand, betweenMails: Bool = false) -> Answer {
     let answer: Answer
     do throws(Problem) { answer = try perform(command) } catch { answer = .problem(error) }
-    carryTaskEffects()
+    carryTaskEffects(betweenMails: betweenMails)
     return answer
   }
 
@@ -104,11 +106,13 @@ extension Shard {
 
   // MARK: Effects
 
-  func carryTaskEffects() {
+  /// - Parameter betweenMails: whether the command is carried out while a request is read, and not as mail: other mail of
+  ///   the same batch might have to come before the event then.
+  func carryTaskEffects(betweenMails: Bool = false) {
     guard !taskEffects.isEmpty else { return }
-    for effect in taskEffects {
-      switch effect {
-      case .deliver(let event, let record): deliver(event, after: record)
+    for index in taskEffects.indices {
+      switch taskEffects[index] {
+      case .deliver(let event, let record): deliver(event, after: record, betweenMails: betweenMails)
       case .cancelRequested(let request): relayCancel(request)
       case .heartbeat(let beat): relayHeartbeat(beat)
       // In memory there is nothing to write; the durable store takes these.
@@ -116,11 +120,16 @@ extension Shard {
       case .forgotten(let task): interests[task].map { if $0.total == 0 { interests[task] = nil } }
       }
     }
-    taskEffects.removeAll(keepingCapacity: true)
+    // Mostly two: taken one by one they cost less than to replace the range of them.
+    while taskEffects.popLast() != nil {}
   }
 
   /// Encodes an event once per dialect that has subscribers, and mails it to the shards that have them.
-  private func deliver(_ event: TaskEvent, after record: TaskRecord) {
+  ///
+  /// Between mails, where none to this shard waits, an event for its own watchers joins their run at once: mailed it would
+  /// be the next that the shard handles, and that is all that handling it comes to. A terminal event is queued and ends
+  /// connections, which is left to the mail.
+  private func deliver(_ event: TaskEvent, after record: TaskRecord, betweenMails: Bool) {
     guard !interests.isEmpty, let interest = interests[event.task], interest.total > 0 else { return }
     let native = nativeFrame(of: event, interest)
     let task = frame(for: .task, .taskCompressed, interest) {
@@ -138,7 +147,10 @@ extension Shard {
         task: event.task, offset: event.offset, native: wanted(native, .native, .nativeCompressed),
         taskDialect: wanted(task, .task, .taskCompressed),
         execution: wanted(execution, .execution, .executionCompressed), isTerminal: event.kind.isTerminal)
-      if delivery.native != nil || delivery.taskDialect != nil || delivery.execution != nil {
+      guard delivery.native != nil || delivery.taskDialect != nil || delivery.execution != nil else { continue }
+      if betweenMails, shard == index, !delivery.isTerminal, localMail.isEmpty {
+        receiveDelivery(delivery)
+      } else {
         post(.deliver(delivery), to: shard)
       }
     }

@@ -26,7 +26,7 @@ extension Shard {
   /// Takes a report in, with all that follows from it.
   private func progress(_ task: TaskIdentifier, _ report: ProgressReport) throws(Problem) -> PublishReceipt {
     var random = EnvironmentRandom(environment: environment)
-    defer { carryTaskEffects() }
+    defer { carryTaskEffects(betweenMails: true) }
     return try taskDesk.progress(task, report, at: moment, random: &random, into: &taskEffects)
   }
 
@@ -41,10 +41,15 @@ extension Shard {
     let body = exchange.body
     let bytes = body.span
     var fields = RequestFields()
+    var report = ProgressReport()
     for line in RequestBodies.lines(of: bytes) {
+      let lineBytes = bytes.extracting(line.range)
       do throws(Problem) {
-        let operation = try RequestBodies.operation(bytes.extracting(line.range), reusing: &fields)
-        try publish(operation, line: line.number, &bulk)
+        if let task = try RequestBodies.progress(ofLine: lineBytes, reusing: &fields, into: &report) {
+          try publish(report, of: task, line: line.number, &bulk)
+        } else {
+          try publish(try RequestBodies.operation(fields, in: lineBytes), line: line.number, &bulk)
+        }
       } catch {
         bulk.rejected.append((line.number, error))
       }
@@ -56,6 +61,20 @@ extension Shard {
     let parts = gather(.batch, answering: address, partCount: homes.count + 1)
     for home in homes { post(.task(.batch(bulk.batches[home]), from: parts), to: home) }
     reply(own, to: parts)
+  }
+
+  /// What nearly all lines are.
+  private func publish(
+    _ report: ProgressReport, of task: TaskIdentifier, line: Int, _ bulk: inout BulkPublish
+  ) throws(Problem) {
+    let home = shared.shardCount == 1 ? index : shared.home(of: task)
+    bulk.lastHome = home
+    guard bulk.actsAtOnce, home == index else {
+      bulk.batches[home].append(BatchLine(line: line, work: .task(.progress(task, report))))
+      return
+    }
+    if try progress(task, report).cancelRequested { bulk.noteCancel(of: task) }
+    bulk.accepted += 1
   }
 
   private func publish(_ operation: PublishOperation, line: Int, _ bulk: inout BulkPublish) throws(Problem) {
@@ -77,10 +96,8 @@ extension Shard {
       }
       return
     }
-    if case .progress(_, let report) = operation {
-      if try progress(task, report).cancelRequested { bulk.noteCancel(of: task) }
-    } else if let command = operation.command(bulk.principal) {
-      switch answer(command) {
+    if let command = operation.command(bulk.principal) {
+      switch answer(command, betweenMails: true) {
       case .problem(let problem): throw problem
       case .receipt(let receipt) where receipt.cancelRequested: bulk.noteCancel(of: task)
       case .cancelRequested(true): bulk.noteCancel(of: task)

@@ -34,7 +34,7 @@ extension Shard {
     case .task(let command, let task, let pending):
       exchange.pending = pending
       if isNextToReach(task) {
-        render(slot, exchange, answer(command))
+        render(slot, exchange, answer(command, betweenMails: true))
       } else {
         post(.task(command, from: address), to: shared.home(of: task))
       }

@@ -18,7 +18,7 @@ private struct RunFrames {
   var indices = InlineArray<3, Int32>(repeating: RunFrames.none)
 }
 
-/// The events of a turn, by task: collected while mail is read, and queued as one piece for each watcher before the
+/// The events of a turn, by task: collected while mail and requests are read, and queued as one piece for each watcher before the
 /// flush. So an event costs a watcher nothing by itself, and what one turn brings leaves in one system call.
 ///
 /// Whatever else is queued for a subscriber closes the runs first, and so does a new subscription: the order in which a

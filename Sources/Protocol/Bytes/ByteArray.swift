@@ -37,7 +37,14 @@ extension String {
 
   /// Decodes UTF-8 that has been validated; what is not valid would be replaced by U+FFFD.
   package init(decoding bytes: Span<UInt8>) {
-    // SAFETY: the pointer is used while `bytes` is borrowed.
-    self = unsafe bytes.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
+    // SAFETY: the pointer is used while `bytes` is borrowed; the room takes `bytes.count` bytes.
+    self = unsafe bytes.withUnsafeBufferPointer { source in
+      // Up to 15 bytes are held in the string itself, and are checked there as two words.
+      guard source.count <= 15 else { return unsafe String(decoding: source, as: UTF8.self) }
+      return unsafe String(unsafeUninitializedCapacity: source.count) { room in
+        for index in source.indices { unsafe room.initializeElement(at: index, to: source[index]) }
+        return source.count
+      }
+    }
   }
 }

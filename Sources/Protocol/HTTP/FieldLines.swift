@@ -21,10 +21,7 @@ enum FieldLines {
       }
       index += 1
       let valueStart = index
-      index = HTTPGrammar.firstControl(bytes, index..<lines.upperBound)
-      while index < lines.upperBound, bytes[index] != HTTPGrammar.carriageReturn {
-        index = HTTPGrammar.firstControl(bytes, (index + 1)..<lines.upperBound)
-      }
+      index = bytes.firstIndex(of: HTTPGrammar.carriageReturn, in: index..<lines.upperBound)
       head.append(
         HeaderField(name: name, value: HTTPGrammar.trimmed(bytes, valueStart..<index), known: known))
       index += 2

@@ -55,21 +55,27 @@ package enum HTTPGrammar {
 
   /// Where the first colon of the range is, or the end of the range.
   static func firstColon(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Int {
+    bytes.firstIndex(of: UInt8(ascii: ":"), in: range)
+  }
+
+  /// Whether all bytes of the range, which lies within the bytes, are below DEL and none is the one that may not be there.
+  static func isASCII(_ bytes: Span<UInt8>, _ range: Range<Int>, without byte: UInt8) -> Bool {
     precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count, "the range is not of these bytes")
-    // SAFETY: the bytes of UInt8 are all initialised.
-    let raw = unsafe bytes.bytes
-    let ones: UInt64 = 0x0101_0101_0101_0101
     var index = range.lowerBound
     while range.upperBound - index >= 8 {
       // SAFETY: index + 8 <= range.upperBound <= bytes.count.
-      let word = unsafe raw.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self).littleEndian
-      let withoutColon = word ^ (ones &* UInt64(UInt8(ascii: ":")))
-      let found = (withoutColon &- ones) & ~withoutColon & (ones &* 0x80)
-      if found != 0 { return index &+ found.trailingZeroBitCount / 8 }
+      let word = unsafe bytes.word(at: index)
+      // A mask is not zero exactly where there is a hit.
+      let found =
+        (word & ByteSearch.highBits) | ByteSearch.mask(of: delete, in: word) | ByteSearch.mask(of: byte, in: word)
+      guard found == 0 else { return false }
       index &+= 8
     }
-    while index < range.upperBound, bytes[index] != UInt8(ascii: ":") { index &+= 1 }
-    return index
+    while index < range.upperBound {
+      guard bytes[index] < delete, bytes[index] != byte else { return false }
+      index &+= 1
+    }
+    return true
   }
 
   /// Optional white space (`OWS`): space or tab.
@@ -97,10 +103,27 @@ package enum HTTPGrammar {
 
   /// Whether the bytes are exactly the literal.
   package static func equals(_ literal: StaticString, _ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
-    guard range.count == literal.utf8CodeUnitCount else { return false }
+    let count = literal.utf8CodeUnitCount
+    guard range.count == count, range.lowerBound >= 0, range.upperBound <= bytes.count else { return false }
     // SAFETY: a StaticString of a literal is utf8CodeUnitCount bytes that live as long as the process.
-    let expected = unsafe UnsafeBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount)
-    for offset in 0..<range.count where unsafe bytes[range.lowerBound &+ offset] != expected[offset] { return false }
+    let expected = unsafe UnsafeRawPointer(literal.utf8Start)
+    guard count >= 8 else {
+      for offset in 0..<count {
+        // SAFETY: offset < count, the literal's bytes and the range's, which lies within the bytes.
+        let byte = unsafe expected.load(fromByteOffset: offset, as: UInt8.self)
+        guard unsafe bytes[unchecked: range.lowerBound &+ offset] == byte else { return false }
+      }
+      return true
+    }
+    // The last word may overlap the one before it.
+    var offset = 0
+    while offset < count {
+      offset = min(offset, count &- 8)
+      // SAFETY: offset + 8 <= count, as above.
+      let word = unsafe expected.loadUnaligned(fromByteOffset: offset, as: UInt64.self).littleEndian
+      guard unsafe bytes.word(at: range.lowerBound &+ offset) == word else { return false }
+      offset &+= 8
+    }
     return true
   }
 
@@ -108,12 +131,14 @@ package enum HTTPGrammar {
   package static func equals(
     ignoringCase literal: StaticString, _ bytes: Span<UInt8>, _ range: Range<Int>
   ) -> Bool {
-    guard range.count == literal.utf8CodeUnitCount else { return false }
+    let count = literal.utf8CodeUnitCount
+    guard range.count == count, range.lowerBound >= 0, range.upperBound <= bytes.count else { return false }
     // SAFETY: a StaticString of a literal is utf8CodeUnitCount bytes that live as long as the process.
-    let expected = unsafe UnsafeBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount)
-    for offset in 0..<range.count
-    where unsafe lowercased(bytes[range.lowerBound &+ offset]) != expected[offset] {
-      return false
+    let expected = unsafe UnsafeRawPointer(literal.utf8Start)
+    for offset in 0..<count {
+      // SAFETY: offset < count, the literal's bytes and the range's, which lies within the bytes.
+      let byte = unsafe expected.load(fromByteOffset: offset, as: UInt8.self)
+      guard unsafe lowercased(bytes[unchecked: range.lowerBound &+ offset]) == byte else { return false }
     }
     return true
   }
@@ -127,10 +152,10 @@ package enum HTTPGrammar {
     return lower..<upper
   }
 
-  /// Where the byte is first found in the range.
+  /// Where the byte is first found in the range, which lies within the bytes.
   static func firstIndex(of byte: UInt8, _ bytes: Span<UInt8>, _ range: Range<Int>) -> Int? {
-    for index in range where bytes[index] == byte { return index }
-    return nil
+    let index = bytes.firstIndex(of: byte, in: range)
+    return index < range.upperBound ? index : nil
   }
 
   /// Takes the part of `rest` before the next separator, and leaves what follows it; nil once nothing is left.

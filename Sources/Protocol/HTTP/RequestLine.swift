@@ -34,10 +34,8 @@ enum RequestLine {
   /// The four forms of RFC 9112 §3.2.
   private static func readTarget(of bytes: Span<UInt8>, into head: inout RequestHead) throws(HTTPError) {
     let target = head.target
-    for index in target {
-      // Nothing but ASCII belongs into a URI, and a fragment stays with the client.
-      guard bytes[index] < HTTPGrammar.delete, bytes[index] != UInt8(ascii: "#") else { throw .invalidTarget }
-    }
+    // Nothing but ASCII belongs into a URI, and a fragment stays with the client.
+    guard HTTPGrammar.isASCII(bytes, target, without: UInt8(ascii: "#")) else { throw .invalidTarget }
     if HTTPGrammar.equals("CONNECT", bytes, head.methodRange) {
       guard bytes[target.lowerBound] != UInt8(ascii: ":"), HTTPGrammar.isAuthority(bytes, target) else {
         throw .invalidTarget

@@ -4,7 +4,9 @@
 /// The names are constants of the program. A table of words: a name of at most 16 bytes is two words, found by a
 /// multiplication and mostly one comparison. Who chooses the names of members can make them collide with each other at
 /// will and gains nothing: the table holds none of them.
-package struct JSONNames: Sendable {
+///
+/// A value of it lives as long as the process, and so does its table, which is never freed.
+@safe package struct JSONNames: @unchecked Sendable {
   /// A place is a bit of a word (`JSONObject.knownNames`).
   package static let countMax = 64
   package static let byteCountMax = 16
@@ -21,22 +23,28 @@ package struct JSONNames: Sendable {
 
   /// Four times as many as names at most, so that a search ends soon.
   private static let slotCount = 256
-  private var slots = [Slot](repeating: Slot(), count: slotCount)
+  /// `slotCount` of them, written by the initialiser and never again: any thread may read.
+  private let slots: UnsafePointer<Slot>
 
   /// - Parameter names: 64 at most, each of 1 to 16 bytes, none twice; the place of each is its index.
   package init(_ names: [StaticString]) {
     precondition(names.count <= Self.countMax)
+    // SAFETY: slotCount slots are made here; every place in them is masked by slotCount − 1.
+    let slots = UnsafeMutablePointer<Slot>.allocate(capacity: Self.slotCount)
+    unsafe slots.initialize(repeating: Slot(), count: Self.slotCount)
     for (place, name) in names.enumerated() {
       let bytes = Array(name.description.utf8)
       precondition((1...Self.byteCountMax).contains(bytes.count))
       let (low, high) = Self.words(of: 0..<bytes.count, in: bytes.span)
       var slot = Self.firstSlot(low, high)
-      while slots[slot].byteCount > 0 {
-        precondition(slots[slot].low != low || slots[slot].high != high || slots[slot].byteCount != bytes.count)
+      while unsafe slots[slot].byteCount > 0 {
+        precondition(
+          unsafe slots[slot].low != low || slots[slot].high != high || slots[slot].byteCount != bytes.count)
         slot = (slot + 1) & (Self.slotCount - 1)
       }
-      slots[slot] = Slot(low: low, high: high, byteCount: UInt8(bytes.count), place: UInt8(place))
+      unsafe slots[slot] = Slot(low: low, high: high, byteCount: UInt8(bytes.count), place: UInt8(place))
     }
+    unsafe self.slots = UnsafePointer(slots)
   }
 
   /// The place of the name that is the whole of `range`, which lies within the bytes.
@@ -45,9 +53,12 @@ package struct JSONNames: Sendable {
     let (low, high) = Self.words(of: range, in: bytes)
     var slot = Self.firstSlot(low, high)
     while true {
-      let found = slots[slot]
-      if found.low == low, found.high == high, found.byteCount == range.count { return found.place }
-      if found.byteCount == 0 { break }
+      // SAFETY: slot < slotCount: the 8 bits of `firstSlot`, then masked.
+      let found = unsafe slots + slot
+      if unsafe found.pointee.low == low && found.pointee.high == high && Int(found.pointee.byteCount) == range.count {
+        return unsafe found.pointee.place
+      }
+      if unsafe found.pointee.byteCount == 0 { break }
       slot = (slot &+ 1) & (Self.slotCount &- 1)
     }
     return Self.unknown

@@ -29,8 +29,8 @@ extension JSONScanner {
     }
   }
 
-  /// The same as `scanString`, which it asks unless the string ends within the first word: most names do, and so do many
-  /// values. For the places that scan most of the strings.
+  /// The same as `scanString`, which it asks unless the string ends within the first two words: most names do, and so do
+  /// many values. For the places that scan most of the strings.
   @inline(__always)
   static func scanShortString(_ bytes: Span<UInt8>, _ cursor: inout Cursor) throws(JSONError) -> Bool {
     let start = cursor.position &+ 1
@@ -42,6 +42,16 @@ extension JSONScanner {
       if mask != 0, UInt8(truncatingIfNeeded: word &>> shift) == UInt8(ascii: "\"") {
         cursor.position = start &+ ByteSearch.offset(ofFirst: mask) &+ 1
         return false
+      }
+      if mask == 0, start &+ 16 <= cursor.end {
+        // SAFETY: start + 16 <= end <= the bytes' count.
+        let word = unsafe bytes.word(at: start &+ 8)
+        let mask = ByteSearch.maskOfStringSpecials(in: word)
+        let shift = UInt64(truncatingIfNeeded: mask.trailingZeroBitCount & 0x38)
+        if mask != 0, UInt8(truncatingIfNeeded: word &>> shift) == UInt8(ascii: "\"") {
+          cursor.position = start &+ ByteSearch.offset(ofFirst: mask) &+ 9
+          return false
+        }
       }
     }
     return try scanString(bytes, &cursor)

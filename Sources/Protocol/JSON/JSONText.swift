@@ -19,10 +19,10 @@ package struct JSONText: Sendable {
   }
 
   /// The text's bytes; never empty.
-  @inlinable package var utf8: String.UTF8View { text.utf8 }
+  @inlinable @inline(__always) package var utf8: String.UTF8View { text.utf8 }
 
   /// How many there are; needs no walk.
-  @inlinable package var byteCount: Int { text.utf8.count }
+  @inlinable @inline(__always) package var byteCount: Int { text.utf8.count }
 
   /// A copy of the text's bytes, for what needs an array. Counting is `byteCount`, appending `[UInt8].append(_:)`.
   package var bytes: [UInt8] { Array(text.utf8) }

@@ -100,6 +100,89 @@ struct PublishPathTests {
     #expect(here.messages.count > 50)
   }
 
+  /// The lines of one body about one task, which begin with the task: so every line has its place among the others.
+  private static func linesOfOneTask(_ task: String, using random: inout SeededGenerator) -> String {
+    var lines = #"{"op":"progress","task_id":"\#(task)","progress":0}"# + "\n"
+    for number in 1...Int.random(in: 1...40, using: &random) {
+      switch Int.random(in: 0..<16, using: &random) {
+      case 0: lines += #"{"op":"broadcast","type":"news","n":\#(number)}"#
+      case 1: lines += #"{"op":"heartbeat","task_id":"\#(task)"}"#
+      case 2 where number > 20: lines += #"{"op":"complete","task_id":"\#(task)","result":\#(number)}"#
+      case 3 where number > 20: lines += #"{"op":"progress","task_id":"\#(task)","status":"failed"}"#
+      case 4: lines += #"{"op":"progress","task_id":"\#(task)","progress":\#(number),"status":"word \#(number)"}"#
+      case 5: lines += #"{"op":"progress","task_id":"\#(task)","progress":101}"#
+      case 6: lines += #"{"op":"progress","task_id":"\#(task)","status":"x","message":"m","total":null,"y":[1]}"#
+      default: lines += #"{"op":"progress","task_id":"\#(task)","progress":\#(number)}"#
+      }
+      lines += "\n"
+    }
+    return lines
+  }
+
+  /// What each watcher of a task is told, in order; of one in each dialect.
+  private func deliveries(_ seed: UInt64, byMail: Bool) -> [[String]] {
+    let gateway = SimulatedGateway(shardCount: byMail ? 2 : 1, seed: seed)
+    var random = SeededGenerator(seed: seed)
+    let publishers = byMail ? [gateway.connect(to: 0), gateway.connect(to: 1)] : [gateway.connect()]
+    var told: [[String]] = []
+    for number in 0..<12 {
+      let register = SimulatedClient.request("POST", "/api/v1/tasks", body: #"{"task_id":"t1-\#(number)"}"#)
+      let home = gateway.shared.home(ofFirstTaskIn: register)
+      let publisher = publishers[byMail && home == 0 ? 1 : 0]
+      publisher.send(register)
+      gateway.settle()
+      let watchers = ["/ws", "/ws/task/t1-\(number)", "/api/v1/ws/executions/t1-\(number)"].map { path in
+        let watcher = gateway.connect()
+        watcher.upgrade(path)
+        if path == "/ws" { watcher.sendText(#"{"action":"subscribe","task_id":"t1-\#(number)"}"#) }
+        gateway.settle()
+        #expect(watcher.answer()?.status == 101)
+        return watcher
+      }
+      let lines = Self.linesOfOneTask("t1-\(number)", using: &random)
+      // Two bodies that are read in one turn, the second of them behind what the first one's lines have sent.
+      for part in [lines, #"{"op":"progress","task_id":"t1-\#(number)","progress":99}"#] {
+        publisher.send(
+          SimulatedClient.request("POST", "/api/v1/publish", body: part, contentType: "application/x-ndjson"))
+      }
+      gateway.settle()
+      #expect(publisher.answers().map(\.status) == [201, 200, 200])
+      told += watchers.map { watcher in watcher.messages().map { Self.plain($0.description) } }
+    }
+    return told
+  }
+
+  @Test(arguments: 1...8 as ClosedRange<UInt64>)
+  func `lines about a task, relays between them and its end arrive in the order of the lines`(_ seed: UInt64) {
+    let here = deliveries(seed, byMail: false)
+    #expect(here == deliveries(seed, byMail: true), "seed \(seed)")
+    #expect(here.joined().count > 12 * 3 * 10)
+  }
+
+  @Test func `an event joins its run at once where no mail waits, and waits behind mail that does`() {
+    let gateway = SimulatedGateway()
+    let watcher = gateway.connect()
+    watcher.upgrade("/ws")
+    watcher.sendText(#"{"action":"subscribe","task_id":"t","wait":true}"#)
+    gateway.settle()
+    _ = (watcher.answer(), watcher.messages())
+    let shard = gateway.shards[0]
+    shard.taskEffects.append(contentsOf: shard.progressEffects(of: "t"))
+    shard.carryTaskEffects(betweenMails: true)
+    #expect(shard.openEvents.count == 1 && shard.localMail.isEmpty)
+    // Within a mail the others of its batch may have to come first.
+    shard.taskEffects.append(contentsOf: shard.progressEffects(of: "t"))
+    shard.carryTaskEffects()
+    #expect(shard.openEvents.count == 1 && shard.localMail.count == 1)
+    // Behind that one: its place is after it.
+    shard.taskEffects.append(contentsOf: shard.progressEffects(of: "t"))
+    shard.carryTaskEffects(betweenMails: true)
+    #expect(shard.openEvents.count == 1 && shard.localMail.count == 2)
+    gateway.settle()
+    #expect(watcher.messages().map { $0.int("offset") } == [1, 2, 3])
+    gateway.expectNothingLeft()
+  }
+
   @Test(arguments: [1, 63, 64, 65, 129, 300])
   func `requests that stand behind each other are all answered in order`(_ count: Int) {
     let gateway = SimulatedGateway()
@@ -168,6 +251,19 @@ struct PublishPathTests {
     #expect(answer?.status == 202)
     #expect(answer?.field("Connection") == "close")
     gateway.expectNothingLeft()
+  }
+}
+
+extension Shard {
+  /// The effects of a report, which are not carried yet.
+  fileprivate func progressEffects(of text: String) -> [TaskEffect] {
+    var effects: [TaskEffect] = []
+    var random = EnvironmentRandom(environment: environment)
+    guard let task = TaskIdentifier(validating: text),
+      let report = try? RequestBodies.progress(Array(#"{"progress":1}"#.utf8).span),
+      (try? taskDesk.progress(task, report, at: moment, random: &random, into: &effects)) != nil
+    else { return [] }
+    return effects
   }
 }
 

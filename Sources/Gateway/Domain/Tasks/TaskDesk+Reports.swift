@@ -48,7 +48,7 @@ extension TaskDesk {
       statusWord: report.statusWord ?? "running", current: report.current.value, total: report.total.value,
       message: report.message.value, details: report.details.value, result: report.result.value)
     remember(event, of: record)
-    account(for: record)
+    accountForReport(to: record)
     effects.append(.deliver(event, after: record))
     effects.append(.persist(.progressed(identifier)))
     return receipt(record)

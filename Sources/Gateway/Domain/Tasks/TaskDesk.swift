@@ -132,7 +132,13 @@ package struct TaskDesk {
 
   /// Brings `snapshotByteCount` up to date after the record's snapshot was changed.
   mutating func account(for record: TaskRecord) {
-    let byteCount = record.snapshot.byteCount
+    record.describedByteCount = record.countDescribed()
+    accountForReport(to: record)
+  }
+
+  /// The same where nothing was changed but what a progress report changes.
+  mutating func accountForReport(to record: TaskRecord) {
+    let byteCount = record.describedByteCount + record.reportedByteCount
     snapshotByteCount += byteCount - record.snapshotByteCount
     record.snapshotByteCount = byteCount
   }

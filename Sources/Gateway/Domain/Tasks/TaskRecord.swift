@@ -16,6 +16,8 @@ package final class TaskRecord {
   var isRemoved = false
   /// The snapshot's share of the desk's `snapshotByteCount`.
   var snapshotByteCount = 0
+  /// What of it a progress report cannot change, as it was when all of it was counted last.
+  var describedByteCount = 0
 
   init(snapshot: TaskSnapshot, isImplicit: Bool) {
     self.snapshot = snapshot
@@ -23,15 +25,23 @@ package final class TaskRecord {
   }
 }
 
-extension TaskSnapshot {
-  /// Bytes of the JSON and text that peers chose.
-  var byteCount: Int {
-    var count = progress.byteCount + (statusText?.utf8.count ?? 0)
-    count += (current?.byteCount ?? 0) + (total?.byteCount ?? 0) + (message?.byteCount ?? 0)
-    count += (details?.byteCount ?? 0) + (result?.byteCount ?? 0) + (error?.byteCount ?? 0)
-    count += (errorCode?.byteCount ?? 0) + (metadata?.byteCount ?? 0) + (weight?.byteCount ?? 0)
-    count += (title?.utf8.count ?? 0) + (kind?.utf8.count ?? 0)
-    // The names are bounded; counting them as full spares a walk per report.
-    return count + (viewers.count + dependsOn.count) * TaskIdentifier.characterCountMax
+/// Bytes of the JSON and text that peers chose. Counted field by field on the record: asking the snapshot itself would copy
+/// it, and with it a reference for each of its fields.
+extension TaskRecord {
+  /// Of the fields that a progress report changes.
+  var reportedByteCount: Int {
+    var count = snapshot.progress.byteCount + (snapshot.statusText?.utf8.count ?? 0)
+    count += (snapshot.current?.byteCount ?? 0) + (snapshot.total?.byteCount ?? 0)
+    count += (snapshot.message?.byteCount ?? 0) + (snapshot.details?.byteCount ?? 0)
+    return count + (snapshot.result?.byteCount ?? 0)
+  }
+
+  /// Of all others.
+  func countDescribed() -> Int {
+    var count = (snapshot.error?.byteCount ?? 0) + (snapshot.errorCode?.byteCount ?? 0)
+    count += (snapshot.metadata?.byteCount ?? 0) + (snapshot.weight?.byteCount ?? 0)
+    count += (snapshot.title?.utf8.count ?? 0) + (snapshot.kind?.utf8.count ?? 0)
+    // The names are bounded; counting them as full spares a walk.
+    return count + (snapshot.viewers.count + snapshot.dependsOn.count) * TaskIdentifier.characterCountMax
   }
 }
