@@ -6,6 +6,7 @@ import json
 import pathlib
 import re
 import subprocess
+import time
 
 from harness.servers import BUILT, Running, Server
 
@@ -14,24 +15,35 @@ from .paths import LOAD_SECONDS_MAX, await_answer, open_socket_count, settle
 # Two sizes, so that what the first connections make resident (buffers, tables) is not counted as theirs.
 FEW_CONNECTIONS, MANY_CONNECTIONS = 1000, 5000
 TOPIC_COUNT = 400
+REST_SECONDS_MAX = 1.0
 # What the first cycles make resident is kept for the next ones; what later ones add is a leak.
 WARM_CYCLE_COUNT, CYCLE_COUNT, CYCLE_CONNECTION_COUNT = 3, 10, 1000
 
 
 def of_connections(server: Server) -> dict[str, float]:
-    """`connection`: resident bytes for each of the connections with one subscription; `idle`: resident without any."""
+    """`connection`: private bytes for each of the connections with one subscription; `idle`: resident without any."""
     few, resident = held(server, FEW_CONNECTIONS)
     many, _ = held(server, MANY_CONNECTIONS)
     return {"connection": (many - few) / (MANY_CONNECTIONS - FEW_CONNECTIONS), "idle": resident}
 
 
 def held(server: Server, count: int) -> tuple[float, float]:
-    """Bytes that connections made resident, and what was before them."""
+    """Private bytes that connections added, and what was resident before them, at rest."""
     with Running(server) as running:
         await_answer(running.port)
+        resident = at_rest(running)
         answer = load(running, server, f"--scenario idle --clients {count} --topics {TOPIC_COUNT} --operations 100")
-    before = answer["resident_bytes_without_clients"]
-    return answer["resident_bytes"] - before, before
+    return answer["bytes_per_connection"] * count, resident
+
+
+def at_rest(running: Running) -> int:
+    """Resident bytes once the start is over: the pages of code that only the start needs are given back after it."""
+    end = time.monotonic() + REST_SECONDS_MAX
+    lowest = running.resident_bytes()
+    while time.monotonic() < end:
+        time.sleep(0.05)
+        lowest = min(lowest, running.resident_bytes())
+    return lowest
 
 
 def growth(server: Server) -> float:

@@ -46,7 +46,8 @@ package struct Deflater: ~Copyable {
     output.append(addingCapacity: payload.count + Self.tailByteCount) { room in
       unsafe room.withUnsafeMutableBufferPointer { buffer, initializedCount in
         // SAFETY: the room behind what is initialised is the output's own; zlib writes there what is counted here.
-        let target = unsafe UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[initializedCount...])
+        let whole = UnsafeMutableRawBufferPointer(buffer)
+        let target = unsafe UnsafeMutableRawBufferPointer(rebasing: whole[initializedCount...])
         guard let byteCount = unsafe compress(payload, to: target) else { return }
         initializedCount += byteCount
         isShorter = true

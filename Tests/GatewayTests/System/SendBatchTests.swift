@@ -55,7 +55,7 @@ struct SendBatchTests {
       let pairs = (0..<count).map { _ in Pair() }
       let payloads = pairs.indices.map { Array("round \(round), message \($0)".utf8) }
       unsafe withBuffers(payloads) { buffers in
-        for unsafe (pair, buffer) in unsafe zip(pairs, buffers) { unsafe batch.append(pair.ours, buffer) }
+        for index in pairs.indices { unsafe batch.append(pairs[index].ours, buffers[index]) }
         environment.send(batch)
       }
       for index in 0..<count {
@@ -79,7 +79,7 @@ struct SendBatchTests {
     }
     pairs[2].closeTheirs()
     unsafe withBuffers(pairs.indices.map { $0 == 3 ? large : small }) { buffers in
-      for unsafe (pair, buffer) in unsafe zip(pairs, buffers) { unsafe batch.append(pair.ours, buffer) }
+      for index in pairs.indices { unsafe batch.append(pairs[index].ours, buffers[index]) }
       environment.send(batch)
     }
     #expect(batch.outcome(1) == .wouldBlock)
@@ -115,6 +115,6 @@ struct SendBatchTests {
       return UnsafeRawBufferPointer(copy)
     }
     unsafe body(copies)
-    for unsafe copy in unsafe copies { unsafe copy.deallocate() }
+    for index in arrays.indices { unsafe copies[index].deallocate() }
   }
 }

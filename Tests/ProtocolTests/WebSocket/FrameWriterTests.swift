@@ -17,8 +17,8 @@ struct FrameWriterTests {
     #expect(FrameWriter.headerByteCount(forPayload: byteCount) == header.count)
     var room = [UInt8](repeating: 0xee, count: header.count + 1)
     let written = unsafe room.withUnsafeMutableBytes { buffer in
-      unsafe FrameWriter.writeHeader(
-        opcode: .binary, payloadByteCount: byteCount, to: UnsafeMutableRawBufferPointer(rebasing: buffer[..<header.count]))
+      let start = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<header.count])
+      return unsafe FrameWriter.writeHeader(opcode: .binary, payloadByteCount: byteCount, to: start)
     }
     #expect(room == header + [0xee])
     #expect(written == header.count)
