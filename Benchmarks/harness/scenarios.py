@@ -8,7 +8,7 @@ import os
 from .servers import SERVERS, Server
 
 CEILINGS = ("ceiling", "ceiling-batch", "ceiling-uring", "ceiling-batch-uring", "ceiling-deflate")
-OURS = ("signalbox", "signalbox-plain", "signalbox-2")
+OURS = ("signalbox", "signalbox-2")
 # In the order of the table's columns.
 PEERS = ("uwebsockets", "uwebsockets-epoll", "nchan", "libwebsockets", "swift-nio", "picows", "websockets", "fastapi")
 
@@ -110,7 +110,7 @@ SCENARIOS = (
     Scenario(
         "closed-1000", "closed loop, 1,000 subscribers", "closed",
         {"clients": 1000, "operations": 400, "warm-up": 20}, {"operations": 80}, aim=1.05, peers=PEERS,
-        for_peers={"operations": 100}, servers=("ceiling", "ceiling-uring", "signalbox-plain", "signalbox")),
+        for_peers={"operations": 100}, servers=("ceiling", "ceiling-uring", "signalbox")),
     Scenario(
         "closed-10000", "closed loop, 10,000 subscribers", "closed",
         {"clients": 10000, "operations": 40, "warm-up": 3}, {"operations": 8, "warm-up": 2}, aim=1.08,

@@ -106,8 +106,6 @@ SERVERS = {
         Server("ceiling-deflate", "ceiling: what it is given compressed, it sends so", "ceiling-deflate",
                (str(BUILT / "ceiling"), "--port", "{port}", "--deflate")),
         Server("signalbox", "Signalbox, one loop", "signalbox", signalbox(1), echo_options=("--echo",)),
-        Server("signalbox-plain", "Signalbox, one loop, one system call for each send", "signalbox",
-               (*signalbox(1), "--io-uring", "off"), echo_options=("--echo",)),
         Server("signalbox-2", "Signalbox, two loops", "signalbox", signalbox(2), cores="0,1", echo_options=("--echo",)),
         *PEER_SERVERS,
     )

@@ -47,22 +47,6 @@ int64_t signalbox_send(int descriptor, const void *bytes, size_t byte_count);
 int64_t signalbox_receive(int descriptor, void *bytes, size_t byte_count);
 void signalbox_shutdown_sending(int descriptor);
 
-/// One send among several: what, to whom, and what came of it, as of `signalbox_send`.
-struct signalbox_send {
-  const void *bytes;
-  uint32_t byte_count;
-  int32_t descriptor;
-  int32_t result;
-};
-
-/// A ring for up to so many sends at once (a power of two), used by the thread that opens it only. NULL where the
-/// kernel has no io_uring or forbids it.
-struct signalbox_ring;
-struct signalbox_ring *signalbox_ring_open(unsigned entry_count);
-void signalbox_ring_close(struct signalbox_ring *ring);
-/// Sends all, in order, without blocking, in one system call, and sets each one's result. The number of sends that the
-/// kernel took, from the first on: where it is below `count` the ring is of no more use, and the rest has not been sent.
-unsigned signalbox_ring_send(struct signalbox_ring *ring, struct signalbox_send *sends, unsigned count);
 
 int signalbox_descriptor_limit(uint64_t *soft, uint64_t *hard);
 int signalbox_set_descriptor_limit(uint64_t soft, uint64_t hard);

@@ -46,8 +46,6 @@ package struct Configuration: Sendable, Equatable {
   package var maxMessageByteCount = 64 << 10
   package var maxRequestByteCount = 1 << 20
   package var sendBufferByteCount = 1 << 20
-  /// Sends of a turn go to the kernel together, where it has io_uring.
-  package var isIOUringOn = true
   package var isCompressionOn = true
   package var isSingleConnectionPerUser = false
   package var rejectionStyle = RejectionStyle.close

@@ -170,10 +170,6 @@ enum ConfigurationTable {
     .boolean(
       "echo", .operation, \.isEchoOn, "for conformance suites: WebSocket /echo and POST /echo answer with what they got"
     ),
-    .boolean(
-      "io-uring", .operation, \.isIOUringOn,
-      "hand the sends of a turn to the kernel together; where it has no io_uring or forbids it they go one by one"
-    ),
     .choice("log-level", .operation, \.logLevel, "least severe lines that are written"),
     .choice("log-format", .operation, \.logFormat, "JSON lines for programs or text for people")
       .defaulting(to: "text on a terminal, else json"),

@@ -34,9 +34,7 @@ package final class GatewayServer {
       let internalListener = internalListeners?[index].descriptor ?? -1
       let wake = mailboxes[index].wakeDescriptor
       let environment = HandedOver(
-        try LinuxEnvironment(
-          listener: listener, internalListener: internalListener, wakeDescriptor: wake,
-          usesRing: configuration.isIOUringOn))
+        try LinuxEnvironment(listener: listener, internalListener: internalListener, wakeDescriptor: wake))
       threads.append(
         try PosixThread {
           Shard(index: index, shared: shared, environment: environment.value).run()

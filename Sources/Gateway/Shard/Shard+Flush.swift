@@ -1,6 +1,6 @@
 import Protocol
 
-/// Phase 6: what is queued leaves, in one system call for each connection or for many of them.
+/// Phase 6: what is queued leaves, in one system call for each connection.
 extension Shard {
   /// Writes what this turn has queued, then what earlier turns have left, both within the turn's budget: a broadcast to
   /// twenty thousand leaves in slices, between which everybody else is served.
@@ -18,7 +18,6 @@ extension Shard {
       // Where a later answer has hastened it, it has left from the other list.
       if connections[slot].isLeftOver { flushMarked(slot, &budget) }
     }
-    sendBatch()
     keepLeftOver(from: position)
   }
 
@@ -29,36 +28,7 @@ extension Shard {
     unsafe connection.pointee.isMarked = false
     unsafe connection.pointee.isLeftOver = false
     unsafe budget.spend(byteCount: Int(connection.pointee.pendingByteCount))
-    guard unsafe connection.pointee.outboundHead >= 0 else { return unsafe queueHasLeft(connection, slot) }
-    // Copies of frames lie behind those of the others in the batch; where they might not fit, the batch goes first.
-    if unsafe gatheredByteCount + Int(connection.pointee.pendingByteCount) > sendBuffer.count { sendBatch() }
-    unsafe batch.append(connection.pointee.descriptor, nextPiece(connection, copyingTo: &gatheredByteCount))
-    batchSlots.append(slot)
-    if batch.isFull { sendBatch() }
-  }
-
-  /// Hands what has come together to the kernel, and settles with each connection what became of it.
-  private func sendBatch() {
-    guard batch.count > 0 else { return }
-    environment.send(batch)
-    gatheredByteCount = 0
-    var sentByteCount = 0
-    var messageCount = 0
-    for index in 0..<batch.count {
-      let slot = batchSlots[index]
-      let connection = unsafe connections.place(slot)
-      let byteCount = batch.byteCount(index)
-      if batch.hasLeft(index), unsafe hasOneFrame(connection) {
-        sentByteCount += byteCount
-        unsafe messageCount += removeOnlyFrame(connection, slot)
-      } else if settle(slot, batch.outcome(index), attempted: byteCount) {
-        flush(slot)
-      }
-    }
-    metrics.add(.sentBytes, sentByteCount)
-    metrics.add(.messagesSent, messageCount)
-    batch.removeAll()
-    batchSlots.removeAll(keepingCapacity: SendBatch.countMax)
+    flush(slot)
   }
 
   /// The part of this turn's list that was not reached goes behind what earlier turns have left.
@@ -82,13 +52,11 @@ extension Shard {
     flushList.removeAll(keepingCapacity: ShardLimits.flushListCapacityMax)
   }
 
-  /// Writes until the queue is empty or the kernel refuses. Not while a batch is being filled, whose bytes may lie in the
-  /// send buffer.
+  /// Writes until the queue is empty or the kernel refuses.
   func flush(_ slot: Int32) {
     let connection = unsafe connections.place(slot)
     while unsafe connection.pointee.outboundHead >= 0 {
-      var start = 0
-      let piece = unsafe nextPiece(connection, copyingTo: &start)
+      let piece = unsafe nextPiece(connection)
       let outcome = unsafe environment.send(connection.pointee.descriptor, piece)
       guard settle(slot, outcome, attempted: piece.count) else { return }
     }
@@ -96,11 +64,8 @@ extension Shard {
   }
 
   /// The bytes of a queue, which is not empty, that leave next: a frame from where it lies, small ones copied together.
-  /// - Parameter start: where in the send buffer copies go; behind them afterwards.
   @inline(__always)
-  private func nextPiece(
-    _ connection: UnsafeMutablePointer<Connection>, copyingTo start: inout Int
-  ) -> UnsafeRawBufferPointer {
+  private func nextPiece(_ connection: UnsafeMutablePointer<Connection>) -> UnsafeRawBufferPointer {
     let head = unsafe outboundNodes.place(connection.pointee.outboundHead)
     let first = unsafe frames.bytes(head.pointee.frame, compressed: connection.pointee.readsCompressed)
     let offset = unsafe Int(connection.pointee.headByteOffset)
@@ -108,7 +73,7 @@ extension Shard {
       // SAFETY: offset is below the frame's count: a frame that has left entirely is taken off the queue.
       return unsafe UnsafeRawBufferPointer(rebasing: first[offset...])
     }
-    return unsafe gather(connection, at: &start)
+    return unsafe gather(connection)
   }
 
   /// Takes note of a send; true where there is more to send and the kernel may take it.
@@ -160,28 +125,23 @@ extension Shard {
   }
 
   /// Copies the queue's frames together, as many as fit.
-  private func gather(
-    _ connection: UnsafeMutablePointer<Connection>, at start: inout Int
-  ) -> UnsafeRawBufferPointer {
-    // SAFETY: the start is at most the buffer's size.
-    let room = unsafe UnsafeMutableRawBufferPointer(rebasing: sendBuffer[start...])
+  private func gather(_ connection: UnsafeMutablePointer<Connection>) -> UnsafeRawBufferPointer {
     var count = 0
     var node = unsafe connection.pointee.outboundHead
     var offset = unsafe Int(connection.pointee.headByteOffset)
     while node >= 0 {
       let entry = unsafe outboundNodes.place(node)
       let bytes = unsafe frames.bytes(entry.pointee.frame, compressed: connection.pointee.readsCompressed)
-      let taken = min(bytes.count - offset, room.count - count)
-      // SAFETY: offset + taken ≤ the frame's count, count + taken ≤ the room's.
-      unsafe UnsafeMutableRawBufferPointer(rebasing: room[count..<(count + taken)])
+      let taken = unsafe min(bytes.count - offset, sendBuffer.count - count)
+      // SAFETY: offset + taken ≤ the frame's count, count + taken ≤ the buffer's.
+      unsafe UnsafeMutableRawBufferPointer(rebasing: sendBuffer[count..<(count + taken)])
         .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset + taken)]))
       count += taken
-      if count == room.count { break }
+      if unsafe count == sendBuffer.count { break }
       offset = 0
       node = unsafe entry.pointee.next
     }
-    start += count
-    return unsafe UnsafeRawBufferPointer(rebasing: room[..<count])
+    return unsafe UnsafeRawBufferPointer(rebasing: sendBuffer[..<count])
   }
 
   /// Takes what has left off the queue.

@@ -28,10 +28,6 @@ import Protocol
   /// Connections that earlier turns have left to be flushed, oldest first from `leftOverPosition` on.
   var leftOver = PackedList<Int32>()
   var leftOverPosition = 0
-  /// The sends that phase 6 has prepared, their connections, and the bytes of the send buffer that they use.
-  let batch = SendBatch()
-  var batchSlots = PackedList<Int32>()
-  var gatheredByteCount = 0
   var condemned: [Condemned] = []
   /// Connections whose answer has come and that have more requests in their buffer.
   var resumable: [ConnectionToken] = []

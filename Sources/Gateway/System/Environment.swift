@@ -52,8 +52,6 @@ package protocol GatewayEnvironment: AnyObject {
   func setAccepting(_ accepting: Bool)
   func receive(_ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer) -> StreamOutcome
   func send(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> StreamOutcome
-  /// Carries all sends of a batch out, in order, and notes what each came to.
-  func send(_ batch: SendBatch)
   /// Tells the peer that no more bytes follow.
   func shutdownSending(_ descriptor: Int32)
   func close(_ descriptor: Int32)

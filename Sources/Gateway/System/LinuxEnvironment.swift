@@ -14,14 +14,9 @@ import Glibc
   private var reserve: Int32
   private var isAccepting = true
   private let events: UnsafeMutablePointer<signalbox_epoll_event>
-  /// Opened by the shard's thread at the first batch that is worth it.
-  private var ring: SendRing
 
   /// Takes the listeners over; the wake descriptor stays the mailbox's.
-  package init(listener: Int32, internalListener: Int32, wakeDescriptor: Int32, usesRing: Bool)
-    throws(SystemCallError)
-  {
-    ring = usesRing ? .unopened : .unavailable
+  package init(listener: Int32, internalListener: Int32, wakeDescriptor: Int32) throws(SystemCallError) {
     let descriptor = signalbox_epoll_make()
     guard descriptor >= 0 else { throw SystemCallError("cannot make an epoll set") }
     epoll = OwnedDescriptor(descriptor)
@@ -43,7 +38,6 @@ import Glibc
 
   deinit {
     unsafe events.deallocate()
-    if case .open(let open) = ring { unsafe signalbox_ring_close(open) }
     if reserve >= 0 { _ = Glibc.close(reserve) }
   }
 
@@ -143,27 +137,6 @@ import Glibc
     return Self.refusal(Int32(-count))
   }
 
-  package func send(_ batch: SendBatch) {
-    guard batch.count >= SendRing.batchCountMin, let open = unsafe openRing() else { return sendOneByOne(batch) }
-    let taken = unsafe Int(signalbox_ring_send(open, batch.sends, UInt32(batch.count)))
-    guard taken < batch.count else { return }
-    unsafe signalbox_ring_close(open)
-    ring = .unavailable
-    sendOneByOne(batch, from: taken)
-  }
-
-  private func openRing() -> OpaquePointer? {
-    if case .unopened = ring {
-      if let open = unsafe signalbox_ring_open(UInt32(SendBatch.countMax)) {
-        ring = unsafe .open(open)
-      } else {
-        ring = .unavailable
-      }
-    }
-    guard case .open(let open) = ring else { return nil }
-    return unsafe open
-  }
-
   private static func refusal(_ code: Int32) -> StreamOutcome {
     code == EAGAIN || code == EINTR ? .wouldBlock : .failed(code)
   }
@@ -175,15 +148,4 @@ import Glibc
   package func close(_ descriptor: Int32) {
     signalbox_close(descriptor)
   }
-}
-
-/// io_uring for the sends of a turn, where the kernel has it and lets us.
-@safe private enum SendRing {
-  /// Fewer sends than these gain nothing.
-  static let batchCountMin = 4
-
-  case unopened
-  case open(OpaquePointer)
-  /// Switched off, or refused by the kernel, or given up after it failed: sends go one by one.
-  case unavailable
 }

@@ -99,8 +99,7 @@ struct ConfigurationTextTests {
       register-on-publish terminal-grace status-interval single-connection-per-user compression drain-timeout echo
       log-level log-format env-file
       """
-    // Ours besides: how the kernel is spoken to is nothing that a client sees.
-    let flags = contract.split(whereSeparator: \.isWhitespace).map(String.init) + ["io-uring"]
+    let flags = contract.split(whereSeparator: \.isWhitespace).map(String.init)
     #expect(Set(flags) == Set(ConfigurationTable.keys.map(\.flag)))
     #expect(flags.count == ConfigurationTable.keys.count)
   }

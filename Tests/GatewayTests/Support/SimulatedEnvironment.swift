@@ -155,8 +155,6 @@ final class SimulatedEnvironment: GatewayEnvironment {
     return .moved(count)
   }
 
-  func send(_ batch: SendBatch) { sendOneByOne(batch) }
-
   private func breaks(_ stream: SimulatedStream) -> Bool {
     if world.generator.once(in: world.faults.resetOnceIn) { stream.isReset = true }
     return stream.isReset
