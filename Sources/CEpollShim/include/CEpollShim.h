@@ -47,7 +47,6 @@ int64_t signalbox_send(int descriptor, const void *bytes, size_t byte_count);
 int64_t signalbox_receive(int descriptor, void *bytes, size_t byte_count);
 void signalbox_shutdown_sending(int descriptor);
 
-
 int signalbox_descriptor_limit(uint64_t *soft, uint64_t *hard);
 int signalbox_set_descriptor_limit(uint64_t soft, uint64_t hard);
 

@@ -62,7 +62,8 @@ final class GatewayShared: Sendable {
   var connectionCount: Int { lastTurns.reduce(0) { $0 + $1.connectionCount.load(ordering: .relaxed) } }
 
   func home(of task: TaskIdentifier) -> Int {
-    Int(TopicHash.of(task.text) % UInt64(shardCount))
+    // With one shard the name need not be hashed.
+    shardCount == 1 ? 0 : Int(TopicHash.of(task.text) % UInt64(shardCount))
   }
 
   /// A user's home, by the 16 bits of its hash that callback and message identifiers carry too.

@@ -83,10 +83,7 @@ extension Shard {
     }
     unsafe connection.pointee.outboundTail = node
     unsafe connection.pointee.pendingByteCount = Int32(clamping: Int(connection.pointee.pendingByteCount) + byteCount)
-    if unsafe !connection.pointee.isMarked, unsafe !connection.pointee.awaitsWritable {
-      unsafe connection.pointee.isMarked = true
-      flushList.append(slot)
-    }
+    unsafe mark(connection, slot)
   }
 
   /// A connection's hard limit. Echo pauses its reader instead, and HTTP answers are bounded by what was asked.
@@ -96,9 +93,13 @@ extension Shard {
   }
 
   /// Puts the connection on the list of those that are written at the end of the turn.
-  func mark(_ slot: Int32) {
-    guard !connections[slot].isMarked, !connections[slot].awaitsWritable else { return }
-    connections[slot].isMarked = true
+  func mark(_ slot: Int32) { unsafe mark(connections.place(slot), slot) }
+
+  /// The same for who knows the place already.
+  @inline(__always)
+  private func mark(_ connection: UnsafeMutablePointer<Connection>, _ slot: Int32) {
+    guard unsafe !connection.pointee.isMarked, unsafe !connection.pointee.awaitsWritable else { return }
+    unsafe connection.pointee.isMarked = true
     flushList.append(slot)
   }
 

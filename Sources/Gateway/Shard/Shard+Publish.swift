@@ -9,7 +9,7 @@ extension Shard {
   /// Requests are read in phases 2 and 5, between the shard's mails to itself and never within one: where none waits,
   /// carrying the command out here and now is what mailing it would come to.
   func isNextToReach(_ task: TaskIdentifier) -> Bool {
-    localMail.isEmpty && (shared.shardCount == 1 || shared.home(of: task) == index)
+    localMail.isEmpty && shared.home(of: task) == index
   }
 
   /// `POST …/{id}/progress` at the task's home.
@@ -67,14 +67,20 @@ extension Shard {
   private func publish(
     _ report: ProgressReport, of task: TaskIdentifier, line: Int, _ bulk: inout BulkPublish
   ) throws(Problem) {
-    let home = shared.shardCount == 1 ? index : shared.home(of: task)
-    bulk.lastHome = home
-    guard bulk.actsAtOnce, home == index else {
+    if let home = homeElsewhere(of: task, &bulk) {
       bulk.batches[home].append(BatchLine(line: line, work: .task(.progress(task, report))))
       return
     }
     if try progress(task, report).cancelRequested { bulk.noteCancel(of: task) }
     bulk.accepted += 1
+  }
+
+  /// Where a line about a task goes; nil where it is carried out here and now.
+  @inline(__always)
+  private func homeElsewhere(of task: TaskIdentifier, _ bulk: inout BulkPublish) -> Int? {
+    let home = shared.home(of: task)
+    bulk.lastHome = home
+    return bulk.actsAtOnce && home == index ? nil : home
   }
 
   private func publish(_ operation: PublishOperation, line: Int, _ bulk: inout BulkPublish) throws(Problem) {
@@ -88,21 +94,16 @@ extension Shard {
       }
       return
     }
-    let home = shared.shardCount == 1 ? index : shared.home(of: task)
-    bulk.lastHome = home
-    guard bulk.actsAtOnce, home == index else {
-      if let command = operation.command(bulk.principal) {
-        bulk.batches[home].append(BatchLine(line: line, work: .task(command)))
-      }
+    guard let command = operation.command(bulk.principal) else { return }
+    if let home = homeElsewhere(of: task, &bulk) {
+      bulk.batches[home].append(BatchLine(line: line, work: .task(command)))
       return
     }
-    if let command = operation.command(bulk.principal) {
-      switch answer(command, betweenMails: true) {
-      case .problem(let problem): throw problem
-      case .receipt(let receipt) where receipt.cancelRequested: bulk.noteCancel(of: task)
-      case .cancelRequested(true): bulk.noteCancel(of: task)
-      default: break
-      }
+    switch answer(command, betweenMails: true) {
+    case .problem(let problem): throw problem
+    case .receipt(let receipt) where receipt.cancelRequested: bulk.noteCancel(of: task)
+    case .cancelRequested(true): bulk.noteCancel(of: task)
+    default: break
     }
     bulk.accepted += 1
   }

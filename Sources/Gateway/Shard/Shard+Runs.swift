@@ -18,8 +18,8 @@ private struct RunFrames {
   var indices = InlineArray<3, Int32>(repeating: RunFrames.none)
 }
 
-/// The events of a turn, by task: collected while mail and requests are read, and queued as one piece for each watcher before the
-/// flush. So an event costs a watcher nothing by itself, and what one turn brings leaves in one system call.
+/// The events of a turn, by task: collected while mail and requests are read, and queued as one piece for each watcher
+/// before the flush. So an event costs a watcher nothing by itself, and what one turn brings leaves in one system call.
 ///
 /// Whatever else is queued for a subscriber closes the runs first, and so does a new subscription: the order in which a
 /// connection is told of things is the order in which they came.
@@ -55,16 +55,17 @@ extension Shard {
   }
 
   private func closeOpenRuns() {
-    // Queueing may write, and what is written may end in more being queued: the lists are taken first.
-    let topics = openTopics
-    let events = openEvents
-    openTopics = spareTopics
-    openEvents = spareEvents
+    // Queueing may write, and what is written may end in more being queued: the lists are taken first, and their storage
+    // goes back.
+    var topics: [LocalTopic] = []
+    var events: [OpenEvent] = []
+    swap(&topics, &openTopics)
+    swap(&events, &openEvents)
     for topic in topics { closeRun(of: topic, events) }
-    spareTopics = topics
-    spareTopics.removeAll(keepingCapacity: topics.count <= ShardLimits.openEventCountMax)
-    spareEvents = events
-    spareEvents.removeAll(keepingCapacity: events.count <= ShardLimits.openEventCountMax)
+    topics.removeAll(keepingCapacity: topics.count <= ShardLimits.openEventCountMax)
+    events.removeAll(keepingCapacity: events.count <= ShardLimits.openEventCountMax)
+    swap(&topics, &openTopics)
+    swap(&events, &openEvents)
   }
 
   private func closeRun(of topic: LocalTopic, _ events: [OpenEvent]) {
@@ -117,7 +118,8 @@ extension Shard {
       if unsafe connection.pointee.awaitsWritable, !isTerminal,
         unsafe Int(connection.pointee.pendingByteCount) > slowByteCount
       {
-        // The kernel refuses bytes, and a share of the limit waits already. A newer state supersedes this one: whoever does not keep up gets the newest when it is ready for it.
+        // The kernel refuses bytes, and a share of the limit waits already. A newer state supersedes this one: whoever
+        // does not keep up gets the newest when it is ready for it.
         topics.fallBehind(topic, place, after: offset - 1)
         unsafe connection.pointee.lags = true
         metrics.add(.eventsConflated, run.count)

@@ -19,11 +19,9 @@ import Protocol
   let topics = ShardTopics()
   /// Who has been asked what: each pending confirmation goes to a connection once.
   var asked: [CallbackIdentifier: Set<ConnectionToken>] = [:]
-  /// This turn's events by task, and their tasks: see `closeRuns`. The spare ones keep the storage of those before.
+  /// This turn's events by task, and their tasks: see `closeRuns`.
   var openEvents: [OpenEvent] = []
   var openTopics: [LocalTopic] = []
-  var spareEvents: [OpenEvent] = []
-  var spareTopics: [LocalTopic] = []
   var flushList = PackedList<Int32>()
   /// Connections that earlier turns have left to be flushed, oldest first from `leftOverPosition` on.
   var leftOver = PackedList<Int32>()
