@@ -87,7 +87,9 @@ struct TaskCancelTests {
     #expect(bench.snapshot("t") == nil)
     #expect(bench.desk.count(of: .completed) == 0)
     #expect(bench.desk.nextDeadline == nil)
-    guard case .persist(.removed(task("t"))) = bench.effects[0], case .forgotten(task("t")) = bench.effects[1] else {
+    guard case .persist(.removed(let removed)) = bench.effects[0], removed.snapshot.identifier == task("t"),
+      case .forgotten(task("t")) = bench.effects[1]
+    else {
       Issue.record("expected removed and forgotten, got \(bench.effects)")
       return
     }

@@ -87,7 +87,7 @@ struct TaskReportTests {
     #expect(snapshot.finishedAt == bench.now.wall)
     let effects = bench.takeEffects()
     #expect(effects.count == 2)
-    guard case .deliver(let event, let after) = effects[0], case .persist(.finished(let durable, _)) = effects[1] else {
+    guard case .persist(.finished(let durable, _)) = effects[0], case .deliver(let event, let after) = effects[1] else {
       Issue.record("expected one terminal event that is made durable, got \(effects)")
       return
     }

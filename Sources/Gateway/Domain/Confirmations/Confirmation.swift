@@ -2,7 +2,7 @@ package import Protocol
 
 /// A question to a user with a deadline and a default (contract §1): `pending` → one of the other four, exactly once.
 package struct Confirmation: Sendable {
-  package enum Status: UInt8, Sendable {
+  package enum Status: UInt8, Sendable, CaseIterable {
     case pending
     case confirmed
     case rejected
@@ -18,9 +18,15 @@ package struct Confirmation: Sendable {
       case .withdrawn: "withdrawn"
       }
     }
+
+    /// The status of an API word.
+    package init?(word: String) {
+      guard let known = Self.allCases.first(where: { $0.word.description == word }) else { return nil }
+      self = known
+    }
   }
 
-  package enum ResolvedBy: UInt8, Sendable {
+  package enum ResolvedBy: UInt8, Sendable, CaseIterable {
     case user
     case timeout
     case withdrawn
@@ -32,9 +38,16 @@ package struct Confirmation: Sendable {
       case .withdrawn: "withdrawn"
       }
     }
+
+    package init?(word: String) {
+      guard let known = Self.allCases.first(where: { $0.word.description == word }) else { return nil }
+      self = known
+    }
   }
 
   package let identifier: CallbackIdentifier
+  /// The row in which the store keeps it.
+  package let row: Int64
   /// Once resolved and told, the desk keeps it without the step (`step` null).
   package internal(set) var request: ConfirmationRequest
   /// Unix seconds; shown and stored. `deadlineAtMonotonic` runs it.
@@ -49,15 +62,36 @@ package struct Confirmation: Sendable {
   package internal(set) var resolvedBy: ResolvedBy?
   package internal(set) var resolvedAt: Double?
 
-  init(
-    identifier: CallbackIdentifier, request: ConfirmationRequest, createdAt: Double, deadline: Double,
+  package init(
+    identifier: CallbackIdentifier, row: Int64 = 0, request: ConfirmationRequest, createdAt: Double, deadline: Double,
     deadlineAtMonotonic: Double
   ) {
     self.identifier = identifier
+    self.row = row
     self.request = request
     self.createdAt = createdAt
     self.deadline = deadline
     self.deadlineAtMonotonic = deadlineAtMonotonic
+  }
+}
+
+extension Confirmation {
+  /// The same with another deadline of the monotonic clock, which begins anew with the machine.
+  func due(at monotonic: Double) -> Confirmation {
+    Confirmation(
+      identifier: identifier, row: row, request: request, createdAt: createdAt, deadline: deadline,
+      deadlineAtMonotonic: monotonic)
+  }
+
+  /// How it was resolved, as the store says.
+  package mutating func setOutcome(
+    _ status: Status, proceed: Bool?, feedback: JSONText?, resolvedBy: ResolvedBy?, resolvedAt: Double?
+  ) {
+    self.status = status
+    self.proceed = proceed
+    self.feedback = feedback
+    self.resolvedBy = resolvedBy
+    self.resolvedAt = resolvedAt
   }
 }
 
@@ -75,6 +109,8 @@ package struct ConfirmationRequest: Sendable {
   /// Seconds.
   package var timeout: Double
   package var defaultProceed: Bool
+  /// `audience: "viewers"`: whoever may watch the task is asked too, and may answer.
+  package var isForViewers = false
 
   package init(
     task: TaskIdentifier, user: UserIdentifier, step: JSONText, timeout: Double, defaultProceed: Bool

@@ -6,6 +6,7 @@ package import Protocol
 /// A single-threaded value with one owner. Commands append what is to be done to `effects`, in order.
 package struct ConfirmationDesk: Sendable {
   package let settings: ConfirmationDeskSettings
+  private var rows: RowSequence
   private var confirmations: [CallbackIdentifier: Confirmation] = [:]
   /// Of each user with open questions, in the order they were asked.
   private var pendingByUser: [UserIdentifier: [CallbackIdentifier]] = [:]
@@ -16,8 +17,11 @@ package struct ConfirmationDesk: Sendable {
   private var resolvedByteCount = 0
   package private(set) var pendingCount = 0
 
-  package init(settings: ConfirmationDeskSettings = ConfirmationDeskSettings()) {
+  package init(
+    settings: ConfirmationDeskSettings = ConfirmationDeskSettings(), rows: RowSequence = RowSequence()
+  ) {
     self.settings = settings
+    self.rows = rows
   }
 
   package var resolvedCount: Int { confirmations.count - pendingCount }
@@ -69,16 +73,59 @@ package struct ConfirmationDesk: Sendable {
       identifier = CallbackIdentifier.make(for: request.user, using: &random)
     }
     let confirmation = Confirmation(
-      identifier: identifier, request: request, createdAt: moment.wall, deadline: moment.wall + request.timeout,
+      identifier: identifier, row: rows.take(), request: request, createdAt: moment.wall, deadline: moment.wall + request.timeout,
       deadlineAtMonotonic: moment.monotonic + request.timeout)
-    confirmations[identifier] = confirmation
-    pendingByUser[request.user, default: []].append(identifier)
-    pendingCount += 1
-    pendingByteCount += request.byteCount
-    deadlines.add(identifier, deadline: confirmation.deadlineAtMonotonic)
+    insertPending(confirmation)
     effects.append(.persist(.opened(confirmation)))
     effects.append(.asked(confirmation))
     return confirmation
+  }
+
+  private mutating func insertPending(_ confirmation: Confirmation) {
+    confirmations[confirmation.identifier] = confirmation
+    pendingByUser[confirmation.request.user, default: []].append(confirmation.identifier)
+    pendingCount += 1
+    pendingByteCount += confirmation.request.byteCount
+    deadlines.add(confirmation.identifier, deadline: confirmation.deadlineAtMonotonic)
+  }
+
+  /// Takes back what has been opened and could not be stored: nobody was asked, and the publisher is told to try again.
+  package mutating func discard(_ identifier: CallbackIdentifier, into effects: inout [ConfirmationEffect]) {
+    guard let confirmation = confirmations.removeValue(forKey: identifier) else { return }
+    if confirmation.status == .pending { removePending(confirmation) } else {
+      resolvedByteCount -= confirmation.resolvedByteCount
+    }
+    effects.append(.persist(.removed(confirmation)))
+  }
+
+  private mutating func removePending(_ confirmation: Confirmation) {
+    let user = confirmation.request.user
+    pendingByUser[user]?.removeAll { $0 == confirmation.identifier }
+    if pendingByUser[user]?.isEmpty == true { pendingByUser[user] = nil }
+    pendingCount -= 1
+    pendingByteCount -= confirmation.request.byteCount
+  }
+
+  // MARK: what the store had
+
+  /// Puts back what the store had at the start: an open question keeps its deadline, as far as the wall clock can tell how
+  /// much of it is left; a resolved one stays findable for the rest of its time.
+  ///
+  /// - Parameter stored: with any `deadlineAtMonotonic`, which is set here.
+  package mutating func restore(_ stored: Confirmation, at moment: Moment) {
+    guard confirmations[stored.identifier] == nil else { return }
+    guard stored.status == .pending else {
+      var kept = stored
+      kept.request.forgetStep()
+      confirmations[kept.identifier] = kept
+      resolvedByteCount += kept.resolvedByteCount
+      let age = max(0, moment.wall - (stored.resolvedAt ?? moment.wall))
+      removals.add(kept.identifier, deadline: moment.monotonic + max(0, settings.resolvedSecondsMax - age))
+      return
+    }
+    // A wall clock that was set back meanwhile does not lengthen the deadline.
+    let secondsLeft = min(max(stored.deadline - moment.wall, 0), stored.request.timeout)
+    insertPending(stored.due(at: moment.monotonic + secondsLeft))
   }
 
   /// The user's `confirm`. At the deadline or after it the default has won, even if `expire` has not run yet.
@@ -158,12 +205,7 @@ package struct ConfirmationDesk: Sendable {
       confirmation.resolvedBy = .withdrawn
     }
     confirmation.resolvedAt = moment.wall
-    let identifier = confirmation.identifier
-    let user = confirmation.request.user
-    pendingByUser[user]?.removeAll { $0 == identifier }
-    if pendingByUser[user]?.isEmpty == true { pendingByUser[user] = nil }
-    pendingCount -= 1
-    pendingByteCount -= pending.request.byteCount
+    removePending(pending)
     keep(confirmation, at: moment, into: &effects)
     let confirmations = self.confirmations
     deadlines.compact(liveCount: pendingCount) { confirmations[$0.key]?.status == .pending }
@@ -191,7 +233,7 @@ package struct ConfirmationDesk: Sendable {
   private mutating func forget(_ identifier: CallbackIdentifier, into effects: inout [ConfirmationEffect]) {
     guard let removed = confirmations.removeValue(forKey: identifier) else { return }
     resolvedByteCount -= removed.resolvedByteCount
-    effects.append(.persist(.removed(identifier)))
+    effects.append(.persist(.removed(removed)))
   }
 
   private static func alreadyResolved(_ confirmation: Confirmation) -> Problem {

@@ -13,7 +13,7 @@ package enum PersistedConfirmationChange: Sendable {
   case opened(Confirmation)
   case resolved(Confirmation)
   /// No longer findable.
-  case removed(CallbackIdentifier)
+  case removed(Confirmation)
 }
 
 /// What an answer met.

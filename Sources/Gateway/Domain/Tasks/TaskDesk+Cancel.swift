@@ -22,25 +22,36 @@ extension TaskDesk {
     let record = try unfinished(identifier)
     let isFirst = !record.snapshot.cancelRequested
     if isFirst {
-      let deadline = moment.monotonic + settings.cancelTimeout
       record.snapshot.cancelRequested = true
       record.snapshot.updatedAt = moment.wall
-      record.cancelDeadline = deadline
-      cancelDeadlines.add(identifier, deadline: deadline)
+      file(cancelOf: record, at: moment.monotonic + settings.cancelTimeout)
     }
     effects.append(
       .cancelRequested(
         CancelRequest(
           task: identifier, user: user, reason: reason, requestedAt: moment.wall, isFirst: isFirst,
           taskIsKnown: true)))
-    if isFirst { effects.append(.persist(.cancelRequested(record.snapshot))) }
+    if isFirst { effects.append(.persist(.cancelRequested(record))) }
     return true
+  }
+
+  /// Until then the worker has time to acknowledge.
+  mutating func file(cancelOf record: TaskRecord, at deadline: Double) {
+    record.cancelDeadline = deadline
+    cancelDeadlines.add(record.snapshot.identifier, deadline: deadline)
+  }
+
+  /// Until then a finished task is kept.
+  mutating func file(removalOf record: TaskRecord, at deadline: Double) {
+    record.removalDeadline = deadline
+    removalDeadlines.add(record.snapshot.identifier, deadline: deadline)
   }
 
   /// `POST …/{id}/cancel/ack`: the worker has stopped, asked or not.
   package mutating func acknowledgeCancel(
     _ identifier: TaskIdentifier, given: [UInt8] = [], at moment: Moment, into effects: inout [TaskEffect]
   ) throws(Problem) -> PublishReceipt {
+    if let receipt = receipt(ofRepeated: .cancelled, identifier) { return receipt }
     let record = try unfinished(identifier)
     return finish(record, with: Ending(.cancelled, given: given), at: moment, into: &effects)
   }

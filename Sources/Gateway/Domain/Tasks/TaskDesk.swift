@@ -7,6 +7,8 @@ package struct TaskDesk {
   var records: [TaskIdentifier: TaskRecord] = [:]
   /// By creation, so against the order of `TaskSortKey`; removed records stay until they outnumber the others.
   var creationOrder: [TaskRecord] = []
+  /// Numbers the rows in which the store keeps these tasks.
+  var rows = RowSequence()
   var cancelDeadlines = DeadlineQueue<TaskIdentifier>()
   var removalDeadlines = DeadlineQueue<TaskIdentifier>()
   var historyByteCount = 0
@@ -15,8 +17,9 @@ package struct TaskDesk {
   /// Finished tasks that left before their time because the desk was full: for the metric.
   package private(set) var evictedCount = 0
 
-  package init(settings: TaskDeskSettings = TaskDeskSettings()) {
+  package init(settings: TaskDeskSettings = TaskDeskSettings(), rows: RowSequence = RowSequence()) {
     self.settings = settings
+    self.rows = rows
   }
 
   package var taskCount: Int { records.count }
@@ -46,7 +49,7 @@ package struct TaskDesk {
         registration.describe(&record.snapshot)
         if record.snapshot.total == nil { record.snapshot.total = registration.total }
         account(for: record)
-        effects.append(.persist(.registered(record.snapshot)))
+        effects.append(.persist(.registered(record)))
       }
       return (record.snapshot, created: false)
     }
@@ -94,13 +97,18 @@ package struct TaskDesk {
     }
     var snapshot = snapshot
     snapshot.epoch = Epoch.random(using: &random)
-    let record = TaskRecord(snapshot: snapshot, isImplicit: isImplicit)
-    records[snapshot.identifier] = record
-    insertInCreationOrder(record)
-    countByStatus[Int(snapshot.status.rawValue)] += 1
-    account(for: record)
-    effects.append(.persist(.registered(snapshot)))
+    let record = TaskRecord(snapshot: snapshot, isImplicit: isImplicit, row: rows.take())
+    insert(record)
+    effects.append(.persist(isImplicit ? .progressed(record) : .registered(record)))
     return record
+  }
+
+  /// Enters a record into everything that is kept by task.
+  mutating func insert(_ record: TaskRecord) {
+    records[record.snapshot.identifier] = record
+    insertInCreationOrder(record)
+    countByStatus[Int(record.snapshot.status.rawValue)] += 1
+    account(for: record)
   }
 
   private func requireUnfinished(_ record: TaskRecord) throws(Problem) {
@@ -165,7 +173,7 @@ package struct TaskDesk {
     let records = self.records
     cancelDeadlines.compact(liveCount: records.count) { records[$0.key]?.cancelDeadline == $0.deadline }
     if creationOrder.count > 2 * records.count + 1024 { creationOrder.removeAll { $0.isRemoved } }
-    effects.append(.persist(.removed(identifier)))
+    effects.append(.persist(.removed(record)))
     effects.append(.forgotten(identifier))
   }
 

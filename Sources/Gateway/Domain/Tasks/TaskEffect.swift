@@ -18,18 +18,17 @@ package enum TaskEffect {
   case forgotten(TaskIdentifier)
 }
 
-/// What storage must know of a task.
-package enum PersistedTaskChange: Sendable {
+/// What storage must know of a task. The record is as the command left it until the desk is given its next one.
+package enum PersistedTaskChange {
   /// Committed before the registration is answered.
-  indirect case registered(TaskSnapshot)
-  /// The task has progressed: write-behind. Storage keeps a set of these names and writes each one's
-  /// newest snapshot once per commit tick.
-  case progressed(TaskIdentifier)
+  case registered(TaskRecord)
+  /// Write-behind: the newest state of each such task is written once per tick.
+  case progressed(TaskRecord)
   /// Committed before the request is answered.
-  indirect case cancelRequested(TaskSnapshot)
-  /// Committed before the publish is answered.
-  indirect case finished(TaskEvent, TaskSnapshot)
-  case removed(TaskIdentifier)
+  case cancelRequested(TaskRecord)
+  /// Committed before the publish is answered and the event is delivered.
+  case finished(TaskEvent, TaskRecord)
+  case removed(TaskRecord)
 }
 
 /// Somebody asked that a task be cancelled.

@@ -1,10 +1,10 @@
 import Protocol
 
 /// The last events of one task, gapless up to its head, in a ring that grows by doubling to its bound.
-struct TaskHistory {
+package struct TaskHistory {
   private var slots: [TaskEvent?] = []
   private var firstSlot = 0
-  private(set) var count = 0
+  package private(set) var count = 0
   /// Of the events held, as `TaskEvent.byteCount` counts.
   private(set) var byteCount = 0
 
@@ -33,7 +33,7 @@ struct TaskHistory {
   }
 
   /// The newest events, `last` of them at most `limit` from the oldest on, in order.
-  func events(last: Int, limit: Int) -> [TaskEvent] {
+  package func events(last: Int, limit: Int) -> [TaskEvent] {
     let available = min(max(last, 0), count)
     let taken = min(available, max(limit, 0))
     var events: [TaskEvent] = []

@@ -5,13 +5,21 @@ import Protocol
 /// Only the desk changes it, and the desk has one owner, who alone sees it.
 package final class TaskRecord {
   package internal(set) var snapshot: TaskSnapshot
-  var history = TaskHistory()
+  package internal(set) var history = TaskHistory()
   /// Registered by a publish: the first registration by name fills in owner, viewers and the rest.
-  var isImplicit: Bool
+  package internal(set) var isImplicit: Bool
   /// Monotonic seconds; nil where no cancel is pending.
   var cancelDeadline: Double?
   /// Monotonic seconds; nil while unfinished.
   var removalDeadline: Double?
+  /// The row in which the store keeps it.
+  package let row: Int64
+  /// It is on the list of those that are written at the next tick. Kept by who writes.
+  package var isDirty = false
+  /// The store has the whole history of a task that is finished. Kept by who writes.
+  package var isHistoryStored = false
+  /// Whoever ended the task was told that this could not be stored: the same end, published again, is no mistake.
+  var isEndUnacknowledged = false
   /// Gone from the table; its place in the order of creation waits for the next sweep.
   var isRemoved = false
   /// The snapshot's share of the desk's `snapshotByteCount`.
@@ -19,9 +27,10 @@ package final class TaskRecord {
   /// What of it a progress report cannot change, as it was when all of it was counted last.
   var describedByteCount = 0
 
-  init(snapshot: TaskSnapshot, isImplicit: Bool) {
+  init(snapshot: TaskSnapshot, isImplicit: Bool, row: Int64 = 0) {
     self.snapshot = snapshot
     self.isImplicit = isImplicit
+    self.row = row
   }
 }
 

@@ -1,0 +1,57 @@
+/// A task as the store had it.
+package struct StoredTask: Sendable {
+  package var snapshot: TaskSnapshot
+  package var row: Int64
+  package var isImplicit: Bool
+  /// The terminal event of a task that is finished.
+  package var end: TaskEvent?
+  /// The last events, oldest first, gapless up to the snapshot's offset; where the store has them.
+  package var history: [TaskEvent] = []
+
+  package init(snapshot: TaskSnapshot, row: Int64, isImplicit: Bool) {
+    self.snapshot = snapshot
+    self.row = row
+    self.isImplicit = isImplicit
+  }
+}
+
+/// What the store had at the start.
+extension TaskDesk {
+  /// Puts a task back, with the deadlines that it has: they run anew, because the time of a stop is nobody's fault.
+  ///
+  /// - Parameter wasStoppedCleanly: otherwise events of a task that is not finished may have been told and lost: it begins
+  ///   a new numbering, so that no place in the old one ever means two events.
+  package mutating func restore(
+    _ stored: StoredTask, wasStoppedCleanly: Bool, at moment: Moment, random: inout some RandomNumberGenerator,
+    into effects: inout [TaskEffect]
+  ) {
+    guard records[stored.snapshot.identifier] == nil else { return }
+    let record = TaskRecord(snapshot: stored.snapshot, isImplicit: stored.isImplicit, row: stored.row)
+    record.snapshot.stale = false
+    record.snapshot.eta = nil
+    let isFinished = stored.snapshot.status.isTerminal
+    if !isFinished, !wasStoppedCleanly {
+      record.snapshot.epoch = Epoch.random(using: &random)
+      record.snapshot.offset = 0
+    }
+    insert(record)
+    let events = !stored.history.isEmpty ? stored.history : stored.end.map { [$0] } ?? []
+    if isFinished || wasStoppedCleanly, events.last?.offset == record.snapshot.offset {
+      for event in events { remember(event, of: record) }
+      record.isHistoryStored = isFinished && !stored.history.isEmpty
+    }
+    if let finishedAt = record.snapshot.finishedAt, isFinished {
+      // A wall clock that was set back meanwhile does not keep it for longer.
+      let age = max(0, moment.wall - finishedAt)
+      file(removalOf: record, at: moment.monotonic + max(0, settings.historySecondsMax - age))
+    } else if record.snapshot.cancelRequested {
+      file(cancelOf: record, at: moment.monotonic + settings.cancelTimeout)
+    }
+    if record.snapshot.offset != stored.snapshot.offset { effects.append(.persist(.progressed(record))) }
+  }
+
+  /// Every record, in no order: for who writes all of them at the end.
+  package func forEachRecord(_ body: (TaskRecord) -> Void) {
+    for record in records.values { body(record) }
+  }
+}

@@ -1,0 +1,201 @@
+import GatewayDomain
+import Protocol
+
+/// A task's record in the store: everything that its desk needs to go on, as JSON with the names of the API.
+enum TaskCodec {
+  static func encode(_ record: TaskRecord) -> [UInt8] {
+    let snapshot = record.snapshot
+    var writer = JSONWriter(reserving: 512)
+    writer.beginObject()
+    writer.member("task_id", string: snapshot.identifier.text)
+    writer.member("status", literal: snapshot.status.word)
+    writer.member("epoch", string: snapshot.epoch.text)
+    writer.member("offset", integer: snapshot.offset)
+    writer.member("progress", raw: snapshot.progress)
+    writer.stored("status_text", snapshot.statusText)
+    writer.stored("current", snapshot.current)
+    writer.stored("total", snapshot.total)
+    writer.stored("message", snapshot.message)
+    writer.stored("details", snapshot.details)
+    writer.stored("result", snapshot.result)
+    writer.stored("error", snapshot.error)
+    writer.stored("error_code", snapshot.errorCode)
+    writer.member("created_at", double: snapshot.createdAt)
+    writer.member("updated_at", double: snapshot.updatedAt)
+    writer.stored("started_at", snapshot.startedAt)
+    writer.stored("finished_at", snapshot.finishedAt)
+    writer.stored("cancel_requested", snapshot.cancelRequested)
+    appendDescription(of: snapshot, isImplicit: record.isImplicit, to: &writer)
+    if let kind = snapshot.finishedBy {
+      writer.member("finished_by", literal: word(kind))
+      writer.stored("terminal_message", snapshot.terminalMessage)
+      writer.stored("terminal_details", snapshot.terminalDetails)
+      // So that who has everything but the end can still be given it.
+      if let end = record.history.events(last: 1, limit: 1).first {
+        writer.member("end", raw: JSONText(normalised: EventCodec.encode(end)))
+      }
+    }
+    writer.endObject()
+    return writer.bytes
+  }
+
+  /// What a registration says.
+  private static func appendDescription(of snapshot: TaskSnapshot, isImplicit: Bool, to writer: inout JSONWriter) {
+    writer.stored("implicit", isImplicit)
+    writer.stored("owner", snapshot.owner?.text)
+    if !snapshot.viewers.isEmpty {
+      writer.key("viewers")
+      writer.beginArray()
+      for viewer in snapshot.viewers { writer.value(string: viewer.text) }
+      writer.endArray()
+    }
+    writer.stored("kind", snapshot.kind)
+    writer.stored("title", snapshot.title)
+    writer.stored("parent_id", snapshot.parent?.text)
+    writer.stored("weight", snapshot.weight)
+    if !snapshot.dependsOn.isEmpty { writer.member("depends_on", tasks: snapshot.dependsOn) }
+    writer.stored("metadata", snapshot.metadata)
+    writer.stored("lease_seconds", snapshot.leaseSeconds)
+  }
+
+  /// Nil where the record is not one of ours, which integrity checks of the file cannot tell.
+  static func decode(_ bytes: [UInt8], row: Int64) -> StoredTask? {
+    guard let object = StoredObject(bytes), let name = object.string("task_id"),
+      let identifier = TaskIdentifier(validating: name),
+      let status = object.string("status").flatMap({ TaskStatus(word: $0) }), let epoch = object.string("epoch"),
+      let offset = object.int("offset"), offset >= 0, let progress = object.text("progress"),
+      let createdAt = object.double("created_at")
+    else { return nil }
+    var snapshot = TaskSnapshot(identifier: identifier, epoch: Epoch(text: epoch), createdAt: createdAt)
+    snapshot.status = status
+    snapshot.offset = offset
+    snapshot.progress = progress
+    snapshot.progressValue = progress.double ?? 0
+    snapshot.statusText = object.string("status_text")
+    snapshot.current = object.text("current")
+    snapshot.total = object.text("total")
+    snapshot.message = object.text("message")
+    snapshot.details = object.text("details")
+    snapshot.result = object.text("result")
+    snapshot.error = object.text("error")
+    snapshot.errorCode = object.text("error_code")
+    snapshot.updatedAt = object.double("updated_at") ?? createdAt
+    snapshot.startedAt = object.double("started_at")
+    snapshot.finishedAt = object.double("finished_at")
+    snapshot.cancelRequested = object.bool("cancel_requested") ?? false
+    snapshot.owner = object.string("owner").flatMap { UserIdentifier(validating: $0) }
+    snapshot.viewers = object.strings("viewers").compactMap { UserIdentifier(validating: $0) }
+    snapshot.kind = object.string("kind")
+    snapshot.title = object.string("title")
+    snapshot.parent = object.string("parent_id").flatMap { TaskIdentifier(validating: $0) }
+    snapshot.weight = object.text("weight")
+    snapshot.dependsOn = object.strings("depends_on").compactMap { TaskIdentifier(validating: $0) }
+    snapshot.metadata = object.text("metadata")
+    snapshot.leaseSeconds = object.double("lease_seconds")
+    snapshot.finishedBy = object.string("finished_by").flatMap { kind(word: $0) }
+    snapshot.terminalMessage = object.text("terminal_message")
+    snapshot.terminalDetails = object.text("terminal_details")
+    guard status.isTerminal == (snapshot.finishedBy != nil) else { return nil }
+    var stored = StoredTask(snapshot: snapshot, row: row, isImplicit: object.bool("implicit") ?? false)
+    stored.end = object.raw("end").flatMap { EventCodec.decode($0, of: identifier, epoch: snapshot.epoch) }
+    return stored
+  }
+
+  private static func word(_ kind: TerminalKind) -> StaticString {
+    switch kind {
+    case .completeSuccess: "success"
+    case .completeFailure: "failure"
+    case .error: "error"
+    case .cancelled: "cancelled"
+    }
+  }
+
+  private static func kind(word: String) -> TerminalKind? {
+    switch word {
+    case "success": .completeSuccess
+    case "failure": .completeFailure
+    case "error": .error
+    case "cancelled": .cancelled
+    default: nil
+    }
+  }
+}
+
+/// A numbered event in the store.
+enum EventCodec {
+  static func encode(_ event: TaskEvent) -> [UInt8] {
+    var writer = JSONWriter(reserving: 96 + event.given.count)
+    append(event, to: &writer)
+    return writer.bytes
+  }
+
+  static func append(_ event: TaskEvent, to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.member("type", literal: event.kind.word)
+    if case .complete(let success) = event.kind { writer.member("success", bool: success) }
+    writer.member("offset", integer: event.offset)
+    writer.member("at", double: event.occurredAt)
+    writer.member("status", string: event.statusWord)
+    writer.stored("given", members: event.given)
+    writer.endObject()
+  }
+
+  /// Nil where it is not one of ours.
+  static func decode(_ bytes: [UInt8], of task: TaskIdentifier, epoch: Epoch) -> TaskEvent? {
+    guard let object = StoredObject(bytes), let offset = object.int("offset"), offset > 0,
+      let occurredAt = object.double("at"), let statusWord = object.string("status"),
+      let given = object.members("given"), let fields = object.object("given"),
+      let kind = kind(object.string("type") ?? "", success: object.bool("success"))
+    else { return nil }
+    // What dialects need of an event is what was given.
+    return TaskEvent(
+      task: task, epoch: epoch, offset: offset, kind: kind, occurredAt: occurredAt, given: given,
+      progress: fields.text("progress"), statusWord: statusWord, current: fields.text("current"),
+      total: fields.text("total"), message: fields.text("message"), details: fields.text("details"),
+      result: fields.text("result"), error: fields.text("error"), errorCode: fields.text("error_code"))
+  }
+
+  private static func kind(_ word: String, success: Bool?) -> TaskEvent.Kind? {
+    switch word {
+    case "progress": .progress
+    case "complete": success.map { .complete(success: $0) }
+    case "error": .error
+    case "cancelled": .cancelled
+    default: nil
+    }
+  }
+}
+
+/// A task's history in the store: written when the gateway stops in order, worth nothing once another epoch has begun.
+enum HistoryCodec {
+  static func encode(_ record: TaskRecord) -> [UInt8] {
+    var writer = JSONWriter(reserving: 64 + record.history.byteCount)
+    writer.beginObject()
+    writer.member("task_id", string: record.snapshot.identifier.text)
+    writer.member("epoch", string: record.snapshot.epoch.text)
+    writer.key("events")
+    writer.beginArray()
+    for event in record.history.events(last: record.history.count, limit: record.history.count) {
+      EventCodec.append(event, to: &writer)
+    }
+    writer.endArray()
+    writer.endObject()
+    return writer.bytes
+  }
+
+  /// The events of a task that the store has, oldest first; nil where they are of another epoch or do not end at its head.
+  static func decode(_ bytes: [UInt8], of snapshot: TaskSnapshot) -> [TaskEvent]? {
+    guard let object = StoredObject(bytes), object.string("task_id") == snapshot.identifier.text,
+      object.string("epoch") == snapshot.epoch.text
+    else { return nil }
+    let events = object.elements("events").compactMap {
+      EventCodec.decode($0, of: snapshot.identifier, epoch: snapshot.epoch)
+    }
+    var expected = snapshot.offset - events.count
+    for event in events {
+      expected += 1
+      guard event.offset == expected else { return nil }
+    }
+    return events
+  }
+}
