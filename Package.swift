@@ -22,11 +22,12 @@ let package = Package(
     .target(name: "CEpollShim", path: "Sources/CEpollShim", cSettings: [.unsafeFlags(["-gdwarf-4"])]),
     .systemLibrary(name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib"),
     .systemLibrary(name: "CCrypto", path: "Sources/CCrypto", pkgConfig: "libcrypto"),
+    .systemLibrary(name: "CSQLite", path: "Sources/CSQLite", pkgConfig: "sqlite3"),
     .target(name: "Protocol", dependencies: ["CZlib", "CCrypto"], path: "Sources/Protocol", swiftSettings: strict),
     .target(
       name: "GatewayDomain", dependencies: ["Protocol"], path: "Sources/Gateway/Domain", swiftSettings: strict),
     .target(
-      name: "Gateway", dependencies: ["Protocol", "GatewayDomain", "CEpollShim"], path: "Sources/Gateway",
+      name: "Gateway", dependencies: ["Protocol", "GatewayDomain", "CEpollShim", "CSQLite"], path: "Sources/Gateway",
       exclude: ["Domain", "Dashboard/assets"], swiftSettings: strict),
     .executableTarget(name: "signalbox", dependencies: ["Gateway"], path: "Sources/signalbox", swiftSettings: strict),
     .testTarget(
@@ -35,7 +36,7 @@ let package = Package(
       name: "DomainTests", dependencies: ["GatewayDomain", "Protocol"], path: "Tests/DomainTests",
       swiftSettings: strict),
     .testTarget(
-      name: "GatewayTests", dependencies: ["Gateway", "GatewayDomain", "Protocol", "CEpollShim"],
+      name: "GatewayTests", dependencies: ["Gateway", "GatewayDomain", "Protocol", "CEpollShim", "CSQLite"],
       path: "Tests/GatewayTests", swiftSettings: strict),
   ]
 )
@@ -50,7 +51,7 @@ if Context.environment["SIGNALBOX_MICRO"] != nil {
       // DWARF 4: valgrind of Debian 12 does not read what clang writes for C by default.
       cSettings: [.unsafeFlags(["-O3", "-gdwarf-4"])]),
     .executableTarget(
-      name: "microbenchmarks", dependencies: ["Protocol", "GatewayDomain", "CEpollShim", "CMicroFloor"],
+      name: "microbenchmarks", dependencies: ["Protocol", "GatewayDomain", "CEpollShim", "CSQLite", "CMicroFloor"],
       path: "Benchmarks/Micro/Sources", exclude: ["Gateway/Domain", "Gateway/Dashboard/assets"],
       // Without strict memory safety: the subjects' buffers live as long as the process.
       swiftSettings: [

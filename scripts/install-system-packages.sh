@@ -49,6 +49,7 @@ for purpose in "$@"; do
       need libxml2 library_exists libxml2.so.2
       need zlib1g-dev test -e /usr/include/zlib.h
       need libssl-dev test -e /usr/include/openssl/evp.h
+      need libsqlite3-dev test -e /usr/include/sqlite3.h
       ;;
     lint)
       need python3 command_exists python3

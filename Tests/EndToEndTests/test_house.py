@@ -36,6 +36,7 @@ IMPORTS: Dict[str, Set[str]] = {
     "Gateway/Lifecycle": OURS | STANDARD | LINUX,
     "Gateway/Logging": OURS | STANDARD | LINUX,
     "Gateway/Mailbox": OURS | STANDARD | LINUX,
+    "Gateway/Storage": OURS | STANDARD | LINUX | {"CSQLite"},
     "Gateway/System": OURS | STANDARD | LINUX,
     "signalbox": {"Gateway", "Glibc"},
 }
