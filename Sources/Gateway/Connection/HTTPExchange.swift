@@ -27,6 +27,10 @@ final class HTTPExchange {
   var operation: OperationLabel?
   /// The handshake that waits for its task's home.
   var candidate: UpgradeCandidate?
+  /// The request asks whether it is the first with its `Idempotency-Key`.
+  var claimed: ClaimedCall?
+  /// It is, and its answer has not come yet.
+  var ticket: IdempotencyTicket?
   var keepsAlive = true
   var isHead = false
   /// The peer does not read its answers: further requests wait until those have left.

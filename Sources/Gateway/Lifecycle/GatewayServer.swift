@@ -10,9 +10,10 @@ package final class GatewayServer {
   private let log: LogWriter
   private let shared: GatewayShared
   private let threads: [PosixThread]
+  private let store: GatewayStore?
 
   /// Listens and starts one thread per shard.
-  package init(_ configuration: Configuration, log: LogWriter) throws(SystemCallError) {
+  init(_ configuration: Configuration, log: LogWriter, database: OpenedDatabase?) throws(SystemCallError) {
     self.configuration = configuration
     self.log = log
     let mailPressure = MailPressure()
@@ -22,11 +23,17 @@ package final class GatewayServer {
     let internalListeners = try configuration.internalPort.map { port throws(SystemCallError) in
       try Self.listeners(ListenAddress(host: "127.0.0.1", port: UInt16(port)), count: mailboxes.count)
     }
+    let state = database?.state ?? .empty
+    let store = try database.map { database throws(SystemCallError) in
+      try GatewayStore(database, mailboxes: mailboxes, pressure: mailPressure)
+    }
+    self.store = store
     let shared = GatewayShared(
       configuration: configuration, mailPressure: mailPressure, mailboxes: mailboxes,
       metrics: mailboxes.map { _ in ShardMetrics() }, log: log,
       makeCredentials: { Credentials(apiKeys: configuration.apiKeys, verifier: Self.verifier(configuration)) },
-      startedAtWall: Double(LogWriter.unixMilliseconds()) / 1000, listening: listeners[0].bound)
+      startedAtWall: Double(LogWriter.unixMilliseconds()) / 1000, listening: listeners[0].bound,
+      store: store, firstStoreRow: state.nextKey)
     self.shared = shared
     var threads: [PosixThread] = []
     for index in mailboxes.indices {
@@ -37,10 +44,15 @@ package final class GatewayServer {
         try LinuxEnvironment(listener: listener, internalListener: internalListener, wakeDescriptor: wake))
       threads.append(
         try PosixThread {
-          Shard(index: index, shared: shared, environment: environment.value).run()
+          let shard = Shard(index: index, shared: shared, environment: environment.value)
+          shard.restore(state)
+          shard.run()
         })
     }
     self.threads = threads
+    while shared.restoredShards.load(ordering: .acquiring) < threads.count {
+      _ = signalbox_wait_signal_for(StartLimits.restorePollMilliseconds)
+    }
     shared.isReady.store(true, ordering: .relaxed)
     announce(internalPort: internalListeners?[0].bound.port)
   }
@@ -111,10 +123,14 @@ package final class GatewayServer {
     }
     for mailbox in shared.mailboxes { mailbox.post([.stop]) }
     for thread in threads { thread.join() }
+    // Every shard has handed over all it has.
+    store?.stop()
   }
 }
 
 enum StartLimits {
+  /// Milliseconds between two looks at whether all shards have put back what the store had.
+  static let restorePollMilliseconds: Int32 = 2
   /// Milliseconds after which every shard has begun to wait for work.
   static let settlingMilliseconds: Int32 = 200
 }

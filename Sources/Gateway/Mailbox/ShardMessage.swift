@@ -1,11 +1,24 @@
 import GatewayDomain
 import Protocol
 
+extension ReplyAddress {
+  /// Where it is.
+  var shard: Int? {
+    switch self {
+    case .none: nil
+    case .exchange(let shard, _, _), .idempotent(let shard, _, _, _), .socket(let shard, _, _), .gathering(let shard, _):
+      shard
+    }
+  }
+}
+
 /// Where an answer goes: by name, never by reference, because the asker may be gone by then.
 enum ReplyAddress: Sendable {
   case none
   /// A pending HTTP request.
   case exchange(shard: Int, ConnectionToken, request: UInt32)
+  /// A pending HTTP request with an `Idempotency-Key`: what it comes to is kept.
+  indirect case idempotent(shard: Int, ConnectionToken, request: UInt32, IdempotencyTicket)
   /// A WebSocket; `about` is the key that an error names.
   case socket(shard: Int, ConnectionToken, about: ActionKey?)
   /// One part of an answer that several shards give.
@@ -92,7 +105,8 @@ struct Relay: Sendable {
 /// A question on its way to a user's connections, or to one connection.
 struct ConfirmationNotice: Sendable {
   let callback: CallbackIdentifier
-  let user: UserIdentifier
+  /// Who may answer.
+  let users: [UserIdentifier]
   let frame: SharedFrame
   /// Only this connection, which has just become the user's.
   let only: ConnectionToken?
@@ -105,6 +119,7 @@ enum ShardMessage: Sendable {
   case task(TaskCommand, from: ReplyAddress)
   case confirmation(ConfirmationCommand, from: ReplyAddress)
   case message(MessageCommand, from: ReplyAddress)
+  indirect case idempotency(IdempotencyCommand, from: ReplyAddress)
   indirect case watch(WatchRequest)
   case unwatch(TaskIdentifier, Audience, shard: Int)
   /// `--status-interval`: the latest status to this shard's execution sockets again.
@@ -118,6 +133,11 @@ enum ShardMessage: Sendable {
   /// `newcomer`: only connections that were the user's before that one.
   indirect case closeUser(UserIdentifier, newcomer: UserArrival?, CloseCode, reason: String, from: ReplyAddress)
   case answer(ReplyAddress, Answer)
+  // From the store.
+  /// Everything of this shard's batches up to this one is durable.
+  case stored(through: UInt64)
+  /// The batches up to this one are not durable yet, and why.
+  indirect case notStored(through: UInt64, StoreFailure)
   /// From the main thread: this node goes down.
   case drain
   /// A shard has heard of the drain, and what it has sent before has been sent before this.
@@ -133,10 +153,10 @@ extension ShardMessage {
     case .ask(let notice):
       .ask(
         ConfirmationNotice(
-          callback: notice.callback, user: notice.user, frame: notice.frame.handedOver(), only: notice.only))
+          callback: notice.callback, users: notice.users, frame: notice.frame.handedOver(), only: notice.only))
     case .settled(let callback, let frame): .settled(callback, frame: frame.handedOver())
-    case .task, .confirmation, .message, .watch, .unwatch, .repeatStatus, .watchOpened, .deliver, .closeUser, .answer,
-      .drain, .drainHeard, .stop:
+    case .task, .confirmation, .message, .idempotency, .watch, .unwatch, .repeatStatus, .watchOpened, .deliver,
+      .closeUser, .answer, .stored, .notStored, .drain, .drainHeard, .stop:
       self
     }
   }
@@ -155,6 +175,8 @@ enum TaskCommand: Sendable {
   indirect case snapshot(TaskIdentifier, principal: Principal)
   indirect case events(TaskIdentifier, after: Int, limit: Int, principal: Principal)
   indirect case list(TaskListQuery)
+  /// A question that the task's viewers may answer too: the home says who they are, and hands it on.
+  indirect case ask(ConfirmationRequest, waitSeconds: Double)
   /// Lines of a bulk publish that live here, each with its number.
   case batch([BatchLine])
 }
@@ -175,7 +197,8 @@ struct BatchLine: Sendable {
 /// A command to a confirmation's home, which is its user's.
 enum ConfirmationCommand: Sendable {
   indirect case open(ConfirmationRequest, waitSeconds: Double)
-  case find(CallbackIdentifier, waitSeconds: Double)
+  /// - Parameter isFirst: it is the answer to a request to ask, which came before.
+  case find(CallbackIdentifier, waitSeconds: Double, isFirst: Bool)
   case withdraw(CallbackIdentifier)
   indirect case answer(CallbackIdentifier, proceed: Bool, feedback: JSONText?, principal: Principal)
   /// A connection became this user's (nil: a connection without a name, which is asked everything).
@@ -184,7 +207,7 @@ enum ConfirmationCommand: Sendable {
 
 /// A command to an acknowledged message's home, which is its user's.
 enum MessageCommand: Sendable {
-  indirect case send(MessageIdentifier, UserIdentifier, SharedFrame, waitSeconds: Double)
+  indirect case send(MessageIdentifier, UserIdentifier, JSONText, waitSeconds: Double)
   /// It has left to so many connections; answered when acknowledged or when the wait is over.
   case sent(MessageIdentifier, connections: Int, waitSeconds: Double)
   /// `user` nil: authentication is off and the connection named nobody.
@@ -202,8 +225,8 @@ enum Answer: Sendable {
   indirect case confirmation(Confirmation, isNew: Bool)
   indirect case confirmationResult(CallbackIdentifier, AnswerResult)
   case connections(Int)
-  case message(MessageIdentifier, connections: Int, acknowledged: Bool)
-  indirect case messageState(UserMessage)
+  indirect case message(UserMessage)
+  indirect case claim(IdempotencyClaim, IdempotencyToken)
   indirect case batch([(line: Int, problem: Problem)], accepted: Int, cancelRequested: [TaskIdentifier])
   case problem(Problem)
 }

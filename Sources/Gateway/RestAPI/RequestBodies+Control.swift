@@ -122,6 +122,7 @@ extension RequestBodies {
     var request = ConfirmationRequest(
       task: task, user: user, step: fields.value(.step, in: bytes) ?? .null, timeout: timeout,
       defaultProceed: try fields.bool(.defaultProceed, in: bytes) ?? defaultProceed)
+    request.isForViewers = try isForViewers(fields, in: bytes)
     guard let member = fields.present(.stepResult) else { return request }
     let result = try RequestFields(member, .stepResult, in: bytes)
     if request.step.isNull { request.step = result.value(.step, in: bytes) ?? .null }
@@ -131,5 +132,15 @@ extension RequestBodies {
     request.errorCode = try result.text(.errorCode, in: bytes)
     request.errorMessage = try result.text(.errorMessage, in: bytes)
     return request
+  }
+
+  /// `audience`: `user`, which is the default, or `viewers`.
+  private static func isForViewers(_ fields: RequestFields, in bytes: Span<UInt8>) throws(Problem) -> Bool {
+    guard let member = fields.present(.audience) else { return false }
+    switch JSONDecode.string(member, in: bytes) {
+    case "user": return false
+    case "viewers": return true
+    default: throw RequestFields.refusal(.audience, member, "must be \"user\" or \"viewers\"", in: bytes)
+    }
   }
 }

@@ -41,6 +41,7 @@ enum RequestFieldName: UInt8, CaseIterable {
   case defaultProceed
   case stepResult
   case errorMessage
+  case audience
 
   /// As it stands in a body.
   var text: StaticString {
@@ -83,6 +84,7 @@ enum RequestFieldName: UInt8, CaseIterable {
     case .defaultProceed: "default_proceed"
     case .stepResult: "step_result"
     case .errorMessage: "error_message"
+    case .audience: "audience"
     }
   }
 

@@ -128,6 +128,17 @@ package enum ResponseBodies {
   /// The answer to a user's message, and to `GET /api/v1/messages/{message_id}`.
   ///
   /// - Parameter message: nil where no acknowledgement was asked for.
+  package static func message(_ message: UserMessage) -> [UInt8] {
+    object { writer in
+      writer.member("connections", integer: message.connectionCount)
+      writer.member("message_id", string: message.identifier.text)
+      writer.member("acked", bool: message.isAcknowledged)
+      writer.member("status", literal: message.status.word)
+      writer.member("attempts", integer: message.retryCount + 1)
+    }
+  }
+
+  /// The same for one that asked for no acknowledgement.
   package static func message(
     _ message: MessageIdentifier?, connections: Int, isAcknowledged: Bool
   ) -> [UInt8] {
@@ -146,8 +157,11 @@ package enum ResponseBodies {
   }
 
   /// `GET /livez`, `/readyz`, `/healthz`.
-  package static func health(_ word: StaticString) -> [UInt8] {
-    object { $0.member("status", literal: word) }
+  package static func health(_ word: StaticString, detail: String? = nil) -> [UInt8] {
+    object { writer in
+      writer.member("status", literal: word)
+      if let detail { writer.member("detail", string: detail) }
+    }
   }
 
   static func object(_ body: (inout JSONWriter) -> Void) -> [UInt8] {

@@ -14,6 +14,19 @@ enum RestAction {
   case ticket(UserIdentifier?)
 }
 
+extension RestAction {
+  /// How its answer is rendered.
+  var pending: PendingAnswer {
+    switch self {
+    case .task(_, _, let pending): pending
+    case .list: .page
+    case .confirmation: .confirmation
+    case .sendMessage: .userMessage
+    case .findMessage, .broadcast, .channel, .closeUser, .ticket: .none
+    }
+  }
+}
+
 /// Bodies and queries to actions. Knows neither connections nor shards.
 struct RestDecoder {
   let principal: Principal
@@ -65,9 +78,10 @@ struct RestDecoder {
       let request = try RequestBodies.confirmation(
         body, timeoutSeconds: callbackTimeout.seconds, defaultProceed: callbackDefaultProceeds)
       return .confirmation(
-        .open(request, waitSeconds: try waitSeconds(query)), userHash: TopicHash.short(request.user.text))
+        .open(request, waitSeconds: try Self.waitSeconds(query)), userHash: TopicHash.short(request.user.text))
     case .confirmation(let callback):
-      return .confirmation(.find(callback, waitSeconds: try waitSeconds(query)), userHash: try userHash(callback))
+      return .confirmation(
+        .find(callback, waitSeconds: try Self.waitSeconds(query), isFirst: false), userHash: try userHash(callback))
     case .withdrawConfirmation(let callback):
       return .confirmation(.withdraw(callback), userHash: try userHash(callback))
     case .broadcast: return .broadcast(try RequestBodies.object(body))
@@ -76,7 +90,7 @@ struct RestDecoder {
       let requiresAcknowledgement = try flag("requires_ack", in: query)
       return .sendMessage(
         user, body: try RequestBodies.object(body), requiresAcknowledgement: requiresAcknowledgement,
-        waitSeconds: requiresAcknowledgement ? try waitSeconds(query) : 0)
+        waitSeconds: requiresAcknowledgement ? try Self.waitSeconds(query) : 0)
     case .message(let message):
       guard let hash = MessageIdentifier.userHash(of: message) else {
         throw Problem(.notFound, "there is no such message")
@@ -132,7 +146,7 @@ struct RestDecoder {
   }
 
   /// `wait=N`: seconds, 0 to `RestLimits.waitSecondsMax`.
-  private func waitSeconds(_ query: Span<UInt8>) throws(Problem) -> Double {
+  static func waitSeconds(_ query: Span<UInt8>) throws(Problem) -> Double {
     guard let text = QueryItems.first("wait", in: query) else { return 0 }
     guard let seconds = Double(text), seconds >= 0, seconds <= RestLimits.waitSecondsMax else {
       throw Problem(

@@ -23,6 +23,10 @@ final class GatewayShared: Sendable {
   let shardCount: Int
   /// Whether publishers are to come back later.
   let mailPressure: MailPressure
+  /// Nil where everything is in memory only.
+  let store: (any StorePort)?
+  /// The first row number that the store has not given away.
+  let firstStoreRow: Int64
   /// Each shard's last turn, for `/livez`.
   let lastTurns: [TurnClock]
   private let padding = CacheLine.Padding(repeating: 0)
@@ -34,13 +38,20 @@ final class GatewayShared: Sendable {
   let compressedReaders = Atomic<Int>(0)
   let isDraining = Atomic<Bool>(false)
   let isReady = Atomic<Bool>(false)
+  /// Shards that have put back what the store had.
+  let restoredShards = Atomic<Int>(0)
+  /// Questions that more than one user may answer: who comes is asked from every shard while there are any.
+  let sharedQuestions = Atomic<Int>(0)
   private let paddingBehind = CacheLine.Padding(repeating: 0)
 
   init(
     configuration: Configuration, mailPressure: MailPressure, mailboxes: [Mailbox<ShardMessage>],
     metrics: [ShardMetrics], log: LogWriter,
-    makeCredentials: @escaping @Sendable () -> Credentials, startedAtWall: Double, listening: ListenAddress
+    makeCredentials: @escaping @Sendable () -> Credentials, startedAtWall: Double, listening: ListenAddress,
+    store: (any StorePort)? = nil, firstStoreRow: Int64 = 1
   ) {
+    self.store = store
+    self.firstStoreRow = firstStoreRow
     self.configuration = configuration
     isAuthenticationRequired = configuration.isAuthenticationRequired
     self.mailPressure = mailPressure
@@ -70,6 +81,9 @@ final class GatewayShared: Sendable {
   func home(ofUserHash hash: UInt16) -> Int {
     Int(hash) % shardCount
   }
+
+  /// An idempotency key's home, by its digest.
+  func home(of token: IdempotencyToken) -> Int { Int(token.low % UInt64(shardCount)) }
 
   func home(of user: UserIdentifier) -> Int {
     home(ofUserHash: TopicHash.short(user.text))

@@ -19,6 +19,8 @@ struct Gathering {
   var accepted = 0
   var rejected: [(line: Int, problem: Problem)] = []
   var cancelRequested: [TaskIdentifier] = []
+  /// Why a part failed as a whole.
+  var problem: Problem?
 
   init(_ kind: Kind, answering address: ReplyAddress, partCount: Int) {
     self.kind = kind
@@ -36,6 +38,7 @@ struct Gathering {
       rejected += problems
       accepted += count
       for task in tasks where !cancelRequested.contains(task) { cancelRequested.append(task) }
+    case .problem(let problem): self.problem = problem
     default: break
     }
     return missingCount <= 0

@@ -141,8 +141,13 @@ extension Shard {
     switch key {
     case .user(let user):
       if connections[slot].endpoint == .action {
-        post(
-          .confirmation(.resend(user, shard: index, token), from: .none), to: shared.home(of: user))
+        let resend = ShardMessage.confirmation(.resend(user, shard: index, token), from: .none)
+        // A question that its task's viewers may answer has its home at the user who was named.
+        if shared.sharedQuestions.load(ordering: .relaxed) > 0 {
+          postToAll(resend)
+        } else {
+          post(resend, to: shared.home(of: user))
+        }
       }
       if shared.configuration.isSingleConnectionPerUser {
         let arrival = UserArrival(nanoseconds: environment.monotonicNanoseconds(), shard: index, slot: slot)

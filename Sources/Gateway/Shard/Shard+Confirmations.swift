@@ -1,52 +1,71 @@
 import GatewayDomain
 import Protocol
 
-/// The home of confirmations: the desk decides, exactly once; here questions and outcomes are carried.
+/// The home of confirmations: the desk decides, exactly once; here questions and outcomes are carried, once the store has
+/// them.
 extension Shard {
   func receiveConfirmationCommand(_ command: ConfirmationCommand, from address: ReplyAddress) {
-    switch command {
-    case .open(let request, let waitSeconds):
-      var random = EnvironmentRandom(environment: environment)
-      do throws(Problem) {
-        let confirmation = try confirmationDesk.open(
-          request, at: moment, random: &random, into: &confirmationEffects)
-        carryConfirmationEffects()
-        answer(confirmation, isNew: true, to: address, waitSeconds: waitSeconds)
-      } catch {
-        reply(.problem(error), to: address)
-      }
-    case .find(let callback, let waitSeconds):
-      guard let confirmation = confirmationDesk.find(callback) else {
-        reply(.problem(Problem(.notFound, "there is no such confirmation")), to: address)
-        return
-      }
-      answer(confirmation, isNew: false, to: address, waitSeconds: waitSeconds)
-    case .withdraw(let callback):
-      do throws(Problem) {
+    do throws(Problem) {
+      switch command {
+      case .open(let request, let waitSeconds): try open(request, from: address, waitSeconds: waitSeconds)
+      case .find(let callback, let waitSeconds, let isFirst):
+        guard let confirmation = confirmationDesk.find(callback) else {
+          throw Problem(.notFound, "there is no such confirmation")
+        }
+        answer(confirmation, isNew: isFirst, to: address, waitSeconds: waitSeconds)
+      case .withdraw(let callback):
+        try requireStore()
+        defer { carryConfirmationEffects() }
         let confirmation = try confirmationDesk.withdraw(callback, at: moment, into: &confirmationEffects)
+        keepConfirmationEffects()
+        tell(.reply(.confirmation(confirmation, isNew: false), to: address, ending: nil))
+      case .answer(let callback, let proceed, let feedback, let principal):
+        try requireStore()
+        let result = confirmationDesk.answer(
+          callback, proceed: proceed, feedback: feedback, by: principal,
+          authenticationIsOn: shared.configuration.isAuthenticationRequired, at: moment, into: &confirmationEffects)
+        // The outcome's result goes to the one who answered before everybody is told.
+        keepConfirmationEffects()
+        tell(.reply(.confirmationResult(callback, result), to: address, ending: nil))
         carryConfirmationEffects()
-        reply(.confirmation(confirmation, isNew: false), to: address)
-      } catch {
-        carryConfirmationEffects()
-        reply(.problem(error), to: address)
+      case .resend(let user, let shard, let connection): askAgain(user, shard: shard, connection)
       }
-    case .answer(let callback, let proceed, let feedback, let principal):
-      let result = confirmationDesk.answer(
-        callback, proceed: proceed, feedback: feedback, by: principal,
-        authenticationIsOn: shared.configuration.isAuthenticationRequired, at: moment, into: &confirmationEffects)
-      // The outcome's result goes to the one who answered before everybody is told.
-      reply(.confirmationResult(callback, result), to: address)
-      carryConfirmationEffects()
-    case .resend(let user, let shard, let connection):
-      let pending = user.map { confirmationDesk.pending(for: $0) } ?? confirmationDesk.allPending
-      for confirmation in pending {
-        post(
-          .ask(
-            ConfirmationNotice(
-              callback: confirmation.identifier, user: confirmation.request.user, frame: question(confirmation),
-              only: connection)), to: shard)
-      }
+    } catch {
+      reply(.problem(error), to: address)
     }
+  }
+
+  private func open(
+    _ request: ConfirmationRequest, from address: ReplyAddress, waitSeconds: Double
+  ) throws(Problem) {
+    try requireStore()
+    var random = EnvironmentRandom(environment: environment)
+    let confirmation = try confirmationDesk.open(request, at: moment, random: &random, into: &confirmationEffects)
+    keepConfirmationEffects()
+    record(.confirmation(confirmation, isNew: true), for: address)
+    tell(.opened(confirmation, to: address, waitSeconds: waitSeconds))
+    carryConfirmationEffects()
+  }
+
+  /// A new question is kept: its users are asked, and the publisher is answered.
+  func ask(_ confirmation: Confirmation, _ address: ReplyAddress, waitSeconds: Double) {
+    postToAll(.ask(notice(confirmation, only: nil)))
+    endClaim(.confirmation(confirmation, isNew: true), for: address)
+    answer(confirmation, isNew: true, to: address, waitSeconds: waitSeconds)
+  }
+
+  private func notice(_ confirmation: Confirmation, only connection: ConnectionToken?) -> ConfirmationNotice {
+    ConfirmationNotice(
+      callback: confirmation.identifier, users: confirmation.request.audience, frame: question(confirmation),
+      only: connection)
+  }
+
+  /// A connection became a user's, or one without a name: it is asked what is open.
+  private func askAgain(_ user: UserIdentifier?, shard: Int, _ connection: ConnectionToken) {
+    let pending = user.map { confirmationDesk.pending(for: $0) } ?? confirmationDesk.allPending
+    // A question that is not kept yet is asked of everybody when it is, of this one too. One whose answer is being kept is
+    // still open to all others.
+    for confirmation in pending { tell(.mail(.ask(notice(confirmation, only: connection)), shard: shard)) }
   }
 
   /// Answers now, or when the confirmation is resolved, or when the wait is over.
@@ -58,7 +77,11 @@ extension Shard {
     {
       return
     }
-    reply(.confirmation(confirmation, isNew: isNew), to: address)
+    if confirmation.status == .pending {
+      reply(.confirmation(confirmation, isNew: isNew), to: address)
+    } else {
+      tell(.reply(.confirmation(confirmation, isNew: isNew), to: address, ending: nil))
+    }
   }
 
   private func question(_ confirmation: Confirmation) -> SharedFrame {
@@ -68,31 +91,40 @@ extension Shard {
     return frame
   }
 
+  /// Hands to the store what the desk has decided, before anything is said that depends on it.
+  private func keepConfirmationEffects() {
+    for effect in confirmationEffects { if case .persist(let change) = effect { persist(change) } }
+    confirmationEffects.removeAll { if case .persist = $0 { true } else { false } }
+  }
+
   func carryConfirmationEffects() {
-    guard !confirmationEffects.isEmpty else { return }
+    keepConfirmationEffects()
     for effect in confirmationEffects {
       switch effect {
-      case .asked(let confirmation):
-        postToAll(
-          .ask(
-            ConfirmationNotice(
-              callback: confirmation.identifier, user: confirmation.request.user, frame: question(confirmation),
-              only: nil)))
-      case .resolved(let confirmation):
-        if let outcome = ConfirmationOutcomeLabel(confirmation.status) { metrics.add(.confirmations(outcome)) }
-        metrics.observe(.confirmationWait, nowWall - confirmation.createdAt)
-        questions[confirmation.identifier] = nil
-        let frame = SharedFrame.text(ActionDialect.confirmationResolved(confirmation))
-        postToAll(.settled(confirmation.identifier, frame: frame))
-        for waiter in waiters.take(confirmation.identifier.text) {
-          reply(.confirmation(confirmation, isNew: waiter.isNew), to: waiter.address)
-        }
-      // In memory there is nothing to write; the durable store takes these.
-      case .persist: break
+      case .resolved(let confirmation): tell(.resolved(confirmation))
+      // Who opened it asks, and what is to be kept is kept already.
+      case .asked, .persist: break
       }
     }
     confirmationEffects.removeAll(keepingCapacity: true)
     metrics.set(.confirmationsPending, confirmationDesk.pendingCount)
+    let sharedCount = confirmationDesk.sharedPendingCount
+    if sharedCount != sharedQuestionCount {
+      shared.sharedQuestions.add(sharedCount - sharedQuestionCount, ordering: .relaxed)
+      sharedQuestionCount = sharedCount
+    }
+  }
+
+  /// The one outcome, to everybody who was asked and everybody who waits.
+  func tellOutcome(_ confirmation: Confirmation) {
+    if let outcome = ConfirmationOutcomeLabel(confirmation.status) { metrics.add(.confirmations(outcome)) }
+    metrics.observe(.confirmationWait, nowWall - confirmation.createdAt)
+    questions[confirmation.identifier] = nil
+    let frame = SharedFrame.text(ActionDialect.confirmationResolved(confirmation))
+    postToAll(.settled(confirmation.identifier, frame: frame))
+    for waiter in waiters.take(confirmation.identifier.text) {
+      reply(.confirmation(confirmation, isNew: waiter.isNew), to: waiter.address)
+    }
   }
 
   // MARK: Acknowledged messages
@@ -100,46 +132,68 @@ extension Shard {
   func receiveMessageCommand(_ command: MessageCommand, from address: ReplyAddress) {
     var effects: [MessageEffect] = []
     switch command {
-    case .send(let message, let user, let frame, let waitSeconds):
-      _ = messageDesk.open(message, for: user, at: moment, into: &effects)
-      let parts = gather(
-        .message(message, waitSeconds: waitSeconds), answering: address, partCount: shared.shardCount)
-      postToAll(.relay(Relay(target: .user(user), frame: frame, from: parts)))
-    case .sent(let message, let connections, let waitSeconds):
-      messageDesk.addConnections(connections, to: message)
-      let isAcknowledged = messageDesk.find(message)?.isAcknowledged ?? false
-      if !isAcknowledged, waitSeconds > 0,
-        waiters.add(
-          AnswerWaiters.Waiter(address: address, deadline: monotonicSeconds + waitSeconds, isNew: true),
-          for: message.text)
-      {
-        break
+    case .send(let identifier, let user, let body, let waitSeconds):
+      do throws(Problem) {
+        try requireStore()
+        let message = try messageDesk.open(identifier, for: user, body: body, at: moment, into: &effects)
+        carry(effects)
+        record(.message(message), for: address)
+        tell(.messageOpened(message, to: address, waitSeconds: waitSeconds))
+      } catch {
+        reply(.problem(error), to: address)
       }
-      reply(.message(message, connections: connections, acknowledged: isAcknowledged), to: address)
+      return
+    case .sent(let identifier, let connections, let waitSeconds):
+      messageDesk.addConnections(connections, to: identifier)
+      answerAboutMessage(identifier, to: address, waitSeconds: waitSeconds)
     case .acknowledge(let message, let user):
       messageDesk.acknowledge(message, by: user, at: moment, into: &effects)
-    case .find(let message):
-      if let known = messageDesk.find(message) {
-        reply(.messageState(known), to: address)
-      } else {
-        reply(.problem(Problem(.notFound, "there is no such message")), to: address)
-      }
+    case .find(let identifier): answerAboutMessage(identifier, to: address, waitSeconds: 0)
     }
     carry(effects)
   }
 
-  private func carry(_ effects: [MessageEffect]) {
+  /// A new message is kept: it leaves.
+  func sendFirst(_ message: UserMessage, answering address: ReplyAddress, waitSeconds: Double) {
+    endClaim(.message(message), for: address)
+    let parts = gather(
+      .message(message.identifier, waitSeconds: waitSeconds), answering: address, partCount: shared.shardCount)
+    send(message, from: parts)
+  }
+
+  private func send(_ message: UserMessage, from address: ReplyAddress) {
+    let frame = makeFrame(message.body.bytes, compresses: isReadCompressed)
+    postToAll(.relay(Relay(target: .user(message.user), frame: frame, from: address)))
+  }
+
+  /// Answers now, or when it is acknowledged, or when the wait is over.
+  private func answerAboutMessage(_ identifier: MessageIdentifier, to address: ReplyAddress, waitSeconds: Double) {
+    guard let message = messageDesk.find(identifier) else {
+      return reply(.problem(Problem(.notFound, "there is no such message")), to: address)
+    }
+    if message.status == .pending, waitSeconds > 0,
+      waiters.add(
+        AnswerWaiters.Waiter(address: address, deadline: monotonicSeconds + waitSeconds, isNew: true),
+        for: identifier.text)
+    {
+      return
+    }
+    tell(.reply(.message(message), to: address, ending: nil))
+  }
+
+  func carry(_ effects: [MessageEffect]) {
     for effect in effects {
       switch effect {
-      case .acknowledged(let message):
-        for waiter in waiters.take(message.identifier.text) {
-          reply(
-            .message(message.identifier, connections: message.connectionCount, acknowledged: true),
-            to: waiter.address)
-        }
-      case .persist: break
+      case .persist(let change): persist(change)
+      case .acknowledged(let message), .failed(let message): tell(.messageSettled(message))
+      case .sendAgain(let message): send(message, from: .none)
       }
     }
+    metrics.set(.acknowledgementsPending, messageDesk.pendingCount)
+  }
+
+  func answerWaiters(of message: UserMessage) {
+    for waiter in waiters.take(message.identifier.text) { reply(.message(message), to: waiter.address) }
   }
 
   // MARK: Time
@@ -160,6 +214,7 @@ extension Shard {
       messageDesk.expire(at: moment, into: &effects)
       carry(effects)
     }
+    if Self.nextDeadline(&idempotencyDesk) <= now { expireIdempotencyKeys() }
     while !waiters.isEmpty, let over = waiters.takeDue(at: now) {
       for waiter in over.waiters { answerPending(over.name, waiter) }
     }
@@ -171,7 +226,7 @@ extension Shard {
   func nextDeskDeadline() -> Double {
     min(
       Self.nextDeadline(&taskDesk), Self.nextDeadline(&confirmationDesk), Self.nextDeadline(&messageDesk),
-      waiters.isEmpty ? .infinity : (waiters.nextDeadline ?? .infinity))
+      Self.nextDeadline(&idempotencyDesk), waiters.isEmpty ? .infinity : (waiters.nextDeadline ?? .infinity))
   }
 
   // Called in every turn. `inout` has a desk looked at where it lies: to call a function of another module on a class's
@@ -179,20 +234,18 @@ extension Shard {
   private static func nextDeadline(_ desk: inout TaskDesk) -> Double { desk.nextDeadline ?? .infinity }
   private static func nextDeadline(_ desk: inout ConfirmationDesk) -> Double { desk.nextDeadline ?? .infinity }
   private static func nextDeadline(_ desk: inout MessageDesk) -> Double { desk.nextDeadline ?? .infinity }
+  private static func nextDeadline(_ desk: inout IdempotencyDesk) -> Double { desk.nextDeadline ?? .infinity }
   static func hasPending(_ desk: inout ConfirmationDesk) -> Bool { desk.pendingCount > 0 }
   private static func countTasks(_ desk: inout TaskDesk, in metrics: ShardMetrics) {
     for status in TaskStatus.allCases { metrics.set(.tasks(TaskStatusLabel(status)), desk.count(of: status)) }
   }
 
+  /// The wait is over: as things stand.
   func answerPending(_ name: String, _ waiter: AnswerWaiters.Waiter) {
     if let confirmation = confirmationDesk.find(CallbackIdentifier(text: name)) {
-      reply(.confirmation(confirmation, isNew: waiter.isNew), to: waiter.address)
-    } else if let message = messageDesk.find(MessageIdentifier(text: name)) {
-      reply(
-        .message(message.identifier, connections: message.connectionCount, acknowledged: message.isAcknowledged),
-        to: waiter.address)
+      answer(confirmation, isNew: waiter.isNew, to: waiter.address, waitSeconds: 0)
     } else {
-      reply(.problem(Problem(.notFound, "it is no longer kept")), to: waiter.address)
+      answerAboutMessage(MessageIdentifier(text: name), to: waiter.address, waitSeconds: 0)
     }
   }
 }

@@ -66,7 +66,7 @@ extension Shard {
     if let only = notice.only {
       if isCurrent(only), connections[only.slot].phase == .open { ask(only.slot, notice.callback, index) }
     } else {
-      for key in [TopicKey.user(notice.user), .unnamed] {
+      for key in notice.users.map({ TopicKey.user($0) }) + [.unnamed] {
         guard let topic = topics.topic(key) else { continue }
         for place in 0..<topic.watchers.count where connections[topic.watchers[place].slot].endpoint == .action {
           ask(topic.watchers[place].slot, notice.callback, index)

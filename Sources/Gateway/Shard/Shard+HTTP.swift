@@ -167,7 +167,7 @@ extension Shard {
     var fields = extraFields
     switch problem.code {
     case .unauthorized: fields.append((name: "WWW-Authenticate", value: "Bearer"))
-    case .overCapacity, .draining: fields.append((name: "Retry-After", value: "1"))
+    case .overCapacity, .draining, .storeUnavailable: fields.append((name: "Retry-After", value: "1"))
     default: break
     }
     respond(
@@ -238,6 +238,11 @@ extension Shard {
     }
     exchange.operation = nil
     exchange.pending = .none
+    if let ticket = exchange.ticket {
+      // Answered before any home was asked: the key is free again.
+      exchange.ticket = nil
+      post(.idempotency(.abandon(ticket.token), from: .none), to: shared.home(of: ticket.token))
+    }
     // An idle connection keeps no large body.
     if exchange.body.capacity > 65_536 { exchange.body = [] }
     exchange.state = .readingHead
@@ -327,6 +332,7 @@ extension Shard {
     if shared.mailPressure.isHigh {
       return respond(slot, problem: Problem(.overCapacity, "this node has more work than it can do, try again"))
     }
+    if let key = idempotencyKey(exchange, call) { return claim(slot, exchange, call, bearer, key: key) }
     perform(slot, exchange, call, bearer)
   }
 

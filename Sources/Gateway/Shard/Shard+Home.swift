@@ -4,11 +4,15 @@ import Protocol
 /// The home of tasks: commands in, answers and events out. The desk decides; here its effects are carried.
 extension Shard {
   func receiveTaskCommand(_ command: TaskCommand, from address: ReplyAddress) {
-    if case .batch(let lines) = command {
-      answerBatch(lines, from: address)
-      return
+    switch command {
+    case .batch(let lines): return answerBatch(lines, from: address)
+    case .ask(var request, let waitSeconds):
+      request.viewers = taskDesk.mayWatch(request.task).filter { $0 != request.user }
+      return post(
+        .confirmation(.open(request, waitSeconds: waitSeconds), from: address), to: shared.home(of: request.user))
+    default: break
     }
-    reply(answer(command), to: address)
+    settle(answer(command), of: command, to: address)
   }
 
   /// Carries a command out, with all that follows from it, and says what its sender is to be answered.
@@ -46,11 +50,13 @@ extension Shard {
       // Effects leave per line, so that the buffer stays as small as one command makes it.
       carryTaskEffects()
     }
-    reply(
-      .batch(rejected, accepted: lines.count - rejected.count, cancelRequested: cancelRequested), to: address)
+    settle(
+      .batch(rejected, accepted: lines.count - rejected.count, cancelRequested: cancelRequested), of: .batch(lines),
+      to: address)
   }
 
   private func perform(_ command: TaskCommand) throws(Problem) -> Answer {
+    if command.isDurable { try requireStore() }
     var random = EnvironmentRandom(environment: environment)
     switch command {
     case .register(let registration, _):
@@ -86,7 +92,7 @@ extension Shard {
       return .events(held.epoch, held.events)
     case .list(let query):
       return .page(taskDesk.list(query.filter, after: query.cursor, limit: query.limit))
-    case .batch: throw Problem(.internalError, "a batch within a batch")
+    case .batch, .ask: throw Problem(.internalError, "this command is no single task's")
     }
   }
 
@@ -112,11 +118,16 @@ extension Shard {
     guard !taskEffects.isEmpty else { return }
     for index in taskEffects.indices {
       switch taskEffects[index] {
-      case .deliver(let event, let record): deliver(event, after: record, betweenMails: betweenMails)
+      case .deliver(let event, let record):
+        if event.kind.isTerminal {
+          // An end that a crash could take back is told to nobody.
+          tell(.event(event, record))
+        } else {
+          deliver(event, after: record, betweenMails: betweenMails)
+        }
       case .cancelRequested(let request): relayCancel(request)
       case .heartbeat(let beat): relayHeartbeat(beat)
-      // In memory there is nothing to write; the durable store takes these.
-      case .persist: break
+      case .persist(let change): persist(change)
       case .forgotten(let task): interests[task].map { if $0.total == 0 { interests[task] = nil } }
       }
     }
@@ -129,7 +140,7 @@ extension Shard {
   /// Between mails, where none to this shard waits, an event for its own watchers joins their run at once: mailed it would
   /// be the next that the shard handles, and that is all that handling it comes to. A terminal event is queued and ends
   /// connections, which is left to the mail.
-  private func deliver(_ event: TaskEvent, after record: TaskRecord, betweenMails: Bool) {
+  func deliver(_ event: TaskEvent, after record: TaskRecord, betweenMails: Bool) {
     guard !interests.isEmpty, let interest = interests[event.task], interest.total > 0 else { return }
     let native = nativeFrame(of: event, interest)
     let task = frame(for: .task, .taskCompressed, interest) {
@@ -292,9 +303,14 @@ extension Shard {
       interest.add(request.audience, shard: request.shard)
       interests[request.task] = interest
     }
-    post(
-      .watchOpened(WatchOpening(request: request, outcome: .opened(frames: frames, offset: offset, isLast: isLast))),
-      to: request.shard)
+    let opened = ShardMessage.watchOpened(
+      WatchOpening(request: request, outcome: .opened(frames: frames, offset: offset, isLast: isLast)))
+    // What shows an end that is on its way to the store waits for it, behind the end itself.
+    if let store, store.isWaiting, taskDesk.isFinished(request.task) {
+      tell(.mail(opened, shard: request.shard))
+    } else {
+      post(opened, to: request.shard)
+    }
   }
 
   /// The latest status again, computed anew because time has passed in it.
@@ -324,7 +340,7 @@ extension TaskCommand {
       .cancel(let task, _, _, _, _), .acknowledgeCancel(let task, _), .snapshot(let task, _),
       .events(let task, _, _, _):
       task
-    case .list, .batch: nil
+    case .list, .batch, .ask: nil
     }
   }
 }

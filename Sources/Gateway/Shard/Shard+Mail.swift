@@ -8,6 +8,9 @@ extension Shard {
     case .task(let command, let address): receiveTaskCommand(command, from: address)
     case .confirmation(let command, let address): receiveConfirmationCommand(command, from: address)
     case .message(let command, let address): receiveMessageCommand(command, from: address)
+    case .idempotency(let command, let address): receiveIdempotencyCommand(command, from: address)
+    case .stored(let sequence): receiveCommitted(through: sequence)
+    case .notStored(let sequence, let failure): receiveFailed(through: sequence, failure)
     case .watch(let request): receiveWatch(request)
     case .unwatch(let task, let audience, let shard): receiveUnwatch(task, audience, shard: shard)
     case .repeatStatus(let task, let shard): receiveRepeat(task, shard: shard)
@@ -24,30 +27,32 @@ extension Shard {
       // Mail is in order per sender: what any shard has answered with 2xx before has arrived by now.
       drainHeardCount += 1
       if drainHeardCount == shared.shardCount { drain() }
-    case .stop: isStopped = true
+    case .stop:
+      writeEverything()
+      isStopped = true
     }
   }
 
   /// Sends an answer to where it was asked for.
   func reply(_ answer: Answer, to address: ReplyAddress) {
-    switch address {
-    case .none: break
-    case .exchange(let shard, _, _), .socket(let shard, _, _), .gathering(let shard, _):
-      post(.answer(address, answer), to: shard)
-    }
+    guard let shard = address.shard else { return }
+    endClaim(answer, for: address)
+    post(.answer(address, answer), to: shard)
   }
 
   private func receiveAnswer(_ answer: Answer, for address: ReplyAddress) {
     switch address {
     case .none: break
-    case .exchange(_, let token, let request):
+    case .exchange(_, let token, let request), .idempotent(_, let token, let request, _):
       guard isCurrent(token), let exchange = connections[token.slot].exchange, exchange.requestNumber == request,
         case .awaitingAnswer = exchange.state
-      else { return }
-      if case .upgrade = exchange.pending {
-        finishUpgrade(token.slot, exchange, answer)
-      } else {
-        render(token.slot, exchange, answer)
+      else { return noteMissed(answer) }
+      // Whoever carried the request out has told the key's home.
+      if case .idempotent = address { exchange.ticket = nil }
+      switch exchange.pending {
+      case .upgrade: finishUpgrade(token.slot, exchange, answer)
+      case .claim: continueClaimed(token.slot, exchange, answer)
+      default: render(token.slot, exchange, answer)
       }
     case .socket(_, let token, let key):
       guard isCurrent(token), connections[token.slot].phase == .open else { return }
@@ -70,17 +75,31 @@ extension Shard {
 
   private func finish(_ gathering: Gathering) {
     switch gathering.kind {
-    case .connections: reply(.connections(gathering.connectionCount), to: gathering.address)
+    case .connections: settle(.connections(gathering.connectionCount), to: gathering.address)
     case .message(let message, let waitSeconds):
       receiveMessageCommand(
         .sent(message, connections: gathering.connectionCount, waitSeconds: waitSeconds), from: gathering.address)
     case .page(let limit): reply(.page(TaskPage.merged(gathering.pages, limit: limit)), to: gathering.address)
     case .batch:
+      if let problem = gathering.problem { return reply(.problem(problem), to: gathering.address) }
       let rejected = gathering.rejected.sorted { $0.line < $1.line }
-      reply(
+      settle(
         .batch(rejected, accepted: gathering.accepted, cancelRequested: gathering.cancelRequested),
         to: gathering.address)
     }
+  }
+
+  /// Several homes have answered. What they have done they keep themselves; what a key's request came to is kept here.
+  private func settle(_ answer: Answer, to address: ReplyAddress) {
+    guard case .idempotent = address else { return reply(answer, to: address) }
+    record(answer, for: address)
+    tell(.reply(answer, to: address, ending: nil))
+  }
+
+  /// A key was claimed for a request that is gone: somebody else may have it.
+  private func noteMissed(_ answer: Answer) {
+    guard case .claim(.first, let token) = answer else { return }
+    post(.idempotency(.abandon(token), from: .none), to: shared.home(of: token))
   }
 
   /// What a WebSocket is told of a command that went to a home.

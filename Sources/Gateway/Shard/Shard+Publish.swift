@@ -16,8 +16,14 @@ extension Shard {
   func progress(_ slot: Int32, _ exchange: HTTPExchange, _ task: TaskIdentifier) {
     let body = exchange.body
     do throws(Problem) {
-      let receipt = try progress(task, try RequestBodies.progress(body.span))
-      respond(slot, exchange, status: 202, receipt: receipt, isTerminal: false)
+      let report = try RequestBodies.progress(body.span)
+      let receipt = try progress(task, report)
+      if report.isTerminal {
+        exchange.pending = .accepted
+        settle(.receipt(receipt), of: .progress(task, report), to: address(of: slot, exchange))
+      } else {
+        respond(slot, exchange, status: 202, receipt: receipt, isTerminal: false)
+      }
     } catch {
       respond(slot, problem: error)
     }
@@ -25,6 +31,7 @@ extension Shard {
 
   /// Takes a report in, with all that follows from it.
   private func progress(_ task: TaskIdentifier, _ report: ProgressReport) throws(Problem) -> PublishReceipt {
+    if report.isTerminal { try requireStore() }
     var random = EnvironmentRandom(environment: environment)
     defer { carryTaskEffects(betweenMails: true) }
     return try taskDesk.progress(task, report, at: moment, random: &random, into: &taskEffects)
@@ -55,12 +62,17 @@ extension Shard {
       }
     }
     let homes = bulk.batches.indices.filter { !bulk.batches[$0].isEmpty }
-    let address = ReplyAddress.exchange(shard: index, token(of: slot), request: exchange.requestNumber)
+    exchange.pending = .batch
+    let address = address(of: slot, exchange)
     let own = Answer.batch(bulk.rejected, accepted: bulk.accepted, cancelRequested: bulk.cancelRequested)
-    guard !homes.isEmpty else { return render(slot, exchange, own) }
+    guard !homes.isEmpty else {
+      guard bulk.isDurable || exchange.ticket != nil else { return render(slot, exchange, own) }
+      record(own, for: address)
+      return tell(.reply(own, to: address, ending: nil))
+    }
     let parts = gather(.batch, answering: address, partCount: homes.count + 1)
     for home in homes { post(.task(.batch(bulk.batches[home]), from: parts), to: home) }
-    reply(own, to: parts)
+    if bulk.isDurable { tell(.reply(own, to: parts, ending: nil)) } else { reply(own, to: parts) }
   }
 
   /// What nearly all lines are.
@@ -72,6 +84,7 @@ extension Shard {
       return
     }
     if try progress(task, report).cancelRequested { bulk.noteCancel(of: task) }
+    if report.isTerminal { bulk.isDurable = true }
     bulk.accepted += 1
   }
 
@@ -99,6 +112,7 @@ extension Shard {
       bulk.batches[home].append(BatchLine(line: line, work: .task(command)))
       return
     }
+    if command.isDurable { bulk.isDurable = true }
     switch answer(command, betweenMails: true) {
     case .problem(let problem): throw problem
     case .receipt(let receipt) where receipt.cancelRequested: bulk.noteCancel(of: task)
@@ -134,6 +148,8 @@ private struct BulkPublish {
   /// In line order.
   var rejected: [(line: Int, problem: Problem)] = []
   var accepted = 0
+  /// Whether some line that was carried out here is to be durable before the answer.
+  var isDurable = false
   /// None twice.
   var cancelRequested: [TaskIdentifier] = []
   /// The home of the last line that is a task's.

@@ -28,25 +28,25 @@ extension Shard {
   }
 
   private func perform(_ slot: Int32, _ exchange: HTTPExchange, _ action: RestAction, _ bearer: Credentials.Bearer) {
-    let address = ReplyAddress.exchange(shard: index, token(of: slot), request: exchange.requestNumber)
+    exchange.pending = action.pending
+    let address = address(of: slot, exchange)
     connections[slot].deadline = nowMilliseconds + ShardLimits.answerMilliseconds
     switch action {
-    case .task(let command, let task, let pending):
-      exchange.pending = pending
+    case .task(let command, let task, _):
       if isNextToReach(task) {
-        render(slot, exchange, answer(command, betweenMails: true))
+        perform(slot, exchange, command, address)
       } else {
         post(.task(command, from: address), to: shared.home(of: task))
       }
     case .list(let query):
-      exchange.pending = .page
       let parts = gather(.page(limit: query.limit), answering: address, partCount: shared.shardCount)
       postToAll(.task(.list(query), from: parts))
+    case .confirmation(.open(let request, let waitSeconds), _) where request.isForViewers:
+      // Who they are is known at the task's home, which hands the question on.
+      post(.task(.ask(request, waitSeconds: waitSeconds), from: address), to: shared.home(of: request.task))
     case .confirmation(let command, let userHash):
-      exchange.pending = .confirmation
       post(.confirmation(command, from: address), to: shared.home(ofUserHash: userHash))
     case .sendMessage(let user, let body, let requiresAcknowledgement, let waitSeconds):
-      exchange.pending = .userMessage
       sendMessage(
         user, body, requiresAcknowledgement: requiresAcknowledgement, waitSeconds: waitSeconds, answering: address)
     case .findMessage(let message, let userHash):
@@ -64,8 +64,45 @@ extension Shard {
     }
   }
 
+  /// A command whose home is here, carried out now; answered now too, unless that has to wait for the store.
+  private func perform(_ slot: Int32, _ exchange: HTTPExchange, _ command: TaskCommand, _ address: ReplyAddress) {
+    let answer = answer(command, betweenMails: true)
+    if exchange.ticket == nil, store?.isWaiting != true {
+      render(slot, exchange, answer)
+    } else {
+      settle(answer, of: command, to: address)
+    }
+  }
+
+  /// Where the present request's answer goes.
+  func address(of slot: Int32, _ exchange: HTTPExchange) -> ReplyAddress {
+    guard let ticket = exchange.ticket else {
+      return .exchange(shard: index, token(of: slot), request: exchange.requestNumber)
+    }
+    return .idempotent(
+      shard: index, token(of: slot), request: exchange.requestNumber,
+      IdempotencyTicket(
+        token: ticket.token, bodyDigest: ticket.bodyDigest, row: ticket.row, pending: exchange.pending))
+  }
+
+  /// A question that was asked before, under the same key: as it is now, or as its answer comes.
+  func findAgain(_ slot: Int32, _ exchange: HTTPExchange, _ callback: CallbackIdentifier) {
+    let headBytes = exchange.headBytes
+    let query = headBytes.span.extracting(exchange.head.query ?? 0..<0)
+    do throws(Problem) {
+      let command = ConfirmationCommand.find(
+        callback, waitSeconds: try RestDecoder.waitSeconds(query), isFirst: true)
+      exchange.pending = .confirmation
+      post(
+        .confirmation(command, from: address(of: slot, exchange)),
+        to: shared.home(ofUserHash: CallbackIdentifier.userHash(of: callback) ?? 0))
+    } catch {
+      respond(slot, problem: error)
+    }
+  }
+
   /// Whether anybody here reads compressed frames. Who comes at this moment gets a plain one.
-  private var isReadCompressed: Bool { shared.compressedReaders.load(ordering: .relaxed) > 0 }
+  var isReadCompressed: Bool { shared.compressedReaders.load(ordering: .relaxed) > 0 }
 
   /// A message that is no task's event, to every shard; the answer counts whom it reached.
   func relay(_ target: Relay.Target, _ body: JSONText, answering address: ReplyAddress) {
@@ -85,11 +122,9 @@ extension Shard {
     }
     var random = EnvironmentRandom(environment: environment)
     let message = MessageIdentifier.make(for: user, using: &random)
-    let frame = makeFrame(
-      ActionDialect.userMessage(body, to: user, acknowledgedAs: message),
-      compresses: isReadCompressed)
+    let payload = JSONText(normalised: ActionDialect.userMessage(body, to: user, acknowledgedAs: message))
     post(
-      .message(.send(message, user, frame, waitSeconds: waitSeconds), from: address), to: shared.home(of: user))
+      .message(.send(message, user, payload, waitSeconds: waitSeconds), from: address), to: shared.home(of: user))
   }
 
   /// One made with a JWT carries all its claims; one made by a publisher only the user (contract §6).
@@ -135,41 +170,9 @@ extension Shard {
       } else {
         respond(slot, exchange, status: 202, receipt: receipt, isTerminal: false)
       }
-    case .task(let snapshot, let created):
-      switch exchange.pending {
-      case .execution: json(slot, 200, ResponseBodies.execution(snapshot, now: nowWall))
-      case .createdExecution: json(slot, 201, ResponseBodies.execution(snapshot, now: nowWall))
-      default: json(slot, created ? 201 : 200, ResponseBodies.task(snapshot))
-      }
-    case .events(let epoch, let events): json(slot, 200, ResponseBodies.events(epoch, events))
-    case .page(let page): json(slot, 200, ResponseBodies.taskList(page.tasks, nextCursor: page.nextCursor))
-    case .cancelRequested(let isRequested):
-      if case .heartbeat = exchange.pending {
-        json(slot, 200, ResponseBodies.cancelRequested(isRequested))
-      } else {
-        json(slot, 202, ResponseBodies.cancelRequested(true))
-      }
-    case .confirmation(let confirmation, let isNew):
-      json(slot, isNew ? 201 : 200, ResponseBodies.confirmation(confirmation))
-    case .connections(let count):
-      if case .userMessage = exchange.pending {
-        json(slot, 200, ResponseBodies.message(nil, connections: count, isAcknowledged: false))
-      } else {
-        json(slot, 200, ResponseBodies.connections(count))
-      }
-    case .message(let message, let connections, let isAcknowledged):
-      json(
-        slot, 200, ResponseBodies.message(message, connections: connections, isAcknowledged: isAcknowledged))
-    case .messageState(let message):
-      json(
-        slot, 200,
-        ResponseBodies.message(
-          message.identifier, connections: message.connectionCount, isAcknowledged: message.isAcknowledged))
-    case .batch(let rejected, let accepted, let cancelRequested):
-      json(
-        slot, 200,
-        ResponseBodies.published(accepted: accepted, rejected: rejected, cancelRequested: cancelRequested))
-    case .confirmationResult: break
+    default:
+      guard let rendered = AnswerBodies.render(answer, as: exchange.pending, now: nowWall) else { return }
+      json(slot, rendered.status, rendered.body)
     }
   }
 
@@ -190,8 +193,7 @@ extension Shard {
       if shared.isDraining.load(ordering: .relaxed) {
         json(slot, 503, ResponseBodies.health("draining"))
       } else {
-        let isReady = shared.isReady.load(ordering: .relaxed)
-        json(slot, isReady ? 200 : 503, ResponseBodies.health(isReady ? "ok" : "starting"))
+        answerReadiness(slot)
       }
     case .metrics: answerMetrics(slot, exchange)
     case .status:
@@ -214,6 +216,17 @@ extension Shard {
       respond(slot, status: 200, contentType: "application/octet-stream", body: exchange.body)
     default: respond(slot, problem: Problem(.internalError, "this call is not open"))
     }
+  }
+
+  /// A node whose store takes nothing cannot answer for what it is told: publishers are better off elsewhere, and who is
+  /// connected stays.
+  private func answerReadiness(_ slot: Int32) {
+    guard shared.isReady.load(ordering: .relaxed) else { return json(slot, 503, ResponseBodies.health("starting")) }
+    if let health = shared.store?.health, !health.isHealthy {
+      return json(
+        slot, 503, ResponseBodies.health("store_unavailable", detail: health.failure?.detail))
+    }
+    json(slot, 200, ResponseBodies.health("ok"))
   }
 
   private func answerMetrics(_ slot: Int32, _ exchange: HTTPExchange) {

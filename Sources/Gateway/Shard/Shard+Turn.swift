@@ -36,6 +36,8 @@ extension Shard {
     // 4. Time.
     expireTimers()
 
+    writeBehind()
+
     // 5. Effects: what this shard sends itself, and requests that waited for an answer.
     for _ in 0..<ShardLimits.roundsPerTurnMax {
       resumeExchanges()
@@ -76,6 +78,7 @@ extension Shard {
   }
 
   func flushOutboxes() {
+    store?.flush()
     for outbox in outboxes { outbox.flush() }
   }
 

@@ -37,15 +37,23 @@ import Protocol
   var taskDesk: TaskDesk
   var confirmationDesk: ConfirmationDesk
   var messageDesk: MessageDesk
+  var idempotencyDesk: IdempotencyDesk
+  /// Requests whose key is in use by one that is under way.
+  var idempotencyWaiters: [IdempotencyToken: [(address: ReplyAddress, bodyDigest: IdempotencyToken)]] = [:]
   var interests: [TaskIdentifier: TaskInterest] = [:]
   var taskEffects: [TaskEffect] = []
   var confirmationEffects: [ConfirmationEffect] = []
   var waiters = AnswerWaiters()
+  /// This shard's part of `GatewayShared.sharedQuestions`.
+  var sharedQuestionCount = 0
   var openings = OpeningCache()
   /// The frames of pending questions, encoded once however often they are asked.
   var questions: [CallbackIdentifier: SharedFrame] = [:]
   var gatherings: [UInt64: Gathering] = [:]
   var gatheringNumber: UInt64 = 0
+
+  /// Nil where everything is in memory only.
+  let store: StoreLink?
 
   // Mail.
   var localMail: [ShardMessage] = []
@@ -101,9 +109,12 @@ import Protocol
     settings.historySecondsMax = configuration.historyTimeToLive.seconds
     settings.cancelTimeout = configuration.cancelTimeout.seconds
     settings.registersOnPublish = configuration.isRegisteringOnPublish
-    taskDesk = TaskDesk(settings: settings)
-    confirmationDesk = ConfirmationDesk()
-    messageDesk = MessageDesk()
+    let rows = RowSequence(first: shared.firstStoreRow + Int64(index), step: shared.shardCount)
+    taskDesk = TaskDesk(settings: settings, rows: rows)
+    confirmationDesk = ConfirmationDesk(rows: rows)
+    messageDesk = MessageDesk(rows: rows)
+    idempotencyDesk = IdempotencyDesk(rows: rows)
+    store = shared.store.map { StoreLink(port: $0, shard: index) }
     if let interval = configuration.statusInterval { statusRepeatAt = nowMilliseconds + interval.milliseconds }
   }
 

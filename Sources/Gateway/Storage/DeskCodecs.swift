@@ -22,7 +22,12 @@ enum ConfirmationCodec {
       writer.stored("status", request.status)
       writer.stored("error_code", request.errorCode)
       writer.stored("error_message", request.errorMessage)
-      writer.stored("viewers", request.isForViewers)
+      if !request.viewers.isEmpty {
+        writer.key("viewers")
+        writer.beginArray()
+        for viewer in request.viewers { writer.value(string: viewer.text) }
+        writer.endArray()
+      }
     } else {
       if let proceed = confirmation.proceed { writer.member("proceed", bool: proceed) }
       writer.stored("feedback", confirmation.feedback)
@@ -49,7 +54,7 @@ enum ConfirmationCodec {
     request.status = object.text("status")
     request.errorCode = object.text("error_code")
     request.errorMessage = object.text("error_message")
-    request.isForViewers = object.bool("viewers") ?? false
+    request.viewers = object.strings("viewers").compactMap { UserIdentifier(validating: $0) }
     var confirmation = Confirmation(
       identifier: CallbackIdentifier(text: callback), row: row, request: request, createdAt: createdAt,
       deadline: deadline, deadlineAtMonotonic: 0)

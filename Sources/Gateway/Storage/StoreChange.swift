@@ -56,6 +56,7 @@ struct StoreBatch: Sendable {
 struct StoredRow: Sendable, Equatable {
   let table: StoreTable
   let key: Int64
+  let name: String
   let record: [UInt8]
 }
 

@@ -111,6 +111,11 @@ package struct ConfirmationRequest: Sendable {
   package var defaultProceed: Bool
   /// `audience: "viewers"`: whoever may watch the task is asked too, and may answer.
   package var isForViewers = false
+  /// Who they are, as of the asking.
+  package var viewers: [UserIdentifier] = []
+
+  /// Who is asked and may answer.
+  package var audience: [UserIdentifier] { [user] + viewers }
 
   package init(
     task: TaskIdentifier, user: UserIdentifier, step: JSONText, timeout: Double, defaultProceed: Bool

@@ -16,6 +16,8 @@ package struct ConfirmationDesk: Sendable {
   private var pendingByteCount = 0
   private var resolvedByteCount = 0
   package private(set) var pendingCount = 0
+  /// Of these, questions that more than one user may answer.
+  package private(set) var sharedPendingCount = 0
 
   package init(
     settings: ConfirmationDeskSettings = ConfirmationDeskSettings(), rows: RowSequence = RowSequence()
@@ -42,7 +44,7 @@ package struct ConfirmationDesk: Sendable {
 
   /// Every open question, oldest first: for connections without a name, with authentication off.
   package var allPending: [Confirmation] {
-    pendingByUser.values.joined().compactMap { confirmations[$0] }.sorted {
+    confirmations.values.filter { $0.status == .pending }.sorted {
       $0.createdAt != $1.createdAt ? $0.createdAt < $1.createdAt : $0.identifier.text < $1.identifier.text
     }
   }
@@ -83,7 +85,10 @@ package struct ConfirmationDesk: Sendable {
 
   private mutating func insertPending(_ confirmation: Confirmation) {
     confirmations[confirmation.identifier] = confirmation
-    pendingByUser[confirmation.request.user, default: []].append(confirmation.identifier)
+    for user in confirmation.request.audience {
+      pendingByUser[user, default: []].append(confirmation.identifier)
+    }
+    if !confirmation.request.viewers.isEmpty { sharedPendingCount += 1 }
     pendingCount += 1
     pendingByteCount += confirmation.request.byteCount
     deadlines.add(confirmation.identifier, deadline: confirmation.deadlineAtMonotonic)
@@ -99,9 +104,11 @@ package struct ConfirmationDesk: Sendable {
   }
 
   private mutating func removePending(_ confirmation: Confirmation) {
-    let user = confirmation.request.user
-    pendingByUser[user]?.removeAll { $0 == confirmation.identifier }
-    if pendingByUser[user]?.isEmpty == true { pendingByUser[user] = nil }
+    for user in confirmation.request.audience {
+      pendingByUser[user]?.removeAll { $0 == confirmation.identifier }
+      if pendingByUser[user]?.isEmpty == true { pendingByUser[user] = nil }
+    }
+    if !confirmation.request.viewers.isEmpty { sharedPendingCount -= 1 }
     pendingCount -= 1
     pendingByteCount -= confirmation.request.byteCount
   }
@@ -257,6 +264,7 @@ extension ConfirmationRequest {
     status = nil
     errorCode = nil
     errorMessage = nil
+    viewers = []
   }
 }
 

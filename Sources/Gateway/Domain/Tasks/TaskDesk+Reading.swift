@@ -4,6 +4,16 @@ extension TaskDesk {
     records[identifier]?.snapshot
   }
 
+  /// The owner and the viewers; none where the task is unknown.
+  package func mayWatch(_ identifier: TaskIdentifier) -> [UserIdentifier] {
+    guard let record = records[identifier] else { return [] }
+    return (record.snapshot.owner.map { [$0] } ?? []) + record.snapshot.viewers
+  }
+
+  package func isFinished(_ identifier: TaskIdentifier) -> Bool {
+    records[identifier]?.snapshot.status.isTerminal ?? false
+  }
+
   /// `GET …/{id}/events`: those held after the offset, oldest first; nil for an unknown task.
   package func events(
     of identifier: TaskIdentifier, after offset: Int, limit: Int

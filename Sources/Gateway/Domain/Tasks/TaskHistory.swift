@@ -6,7 +6,7 @@ package struct TaskHistory {
   private var firstSlot = 0
   package private(set) var count = 0
   /// Of the events held, as `TaskEvent.byteCount` counts.
-  private(set) var byteCount = 0
+  package private(set) var byteCount = 0
 
   /// The first ring: most tasks of a busy system report a handful of times.
   private static let slotCountMin = 4

@@ -1,0 +1,240 @@
+import GatewayDomain
+import Protocol
+
+/// What is kept: changes to the store, and the telling that waits for them.
+///
+/// The rule is one: nothing that a crash could take back is told. What the desks decide is theirs at once; answers, ends of
+/// tasks and outcomes of questions leave when the store has committed what they say. State events do not wait.
+extension Shard {
+  // MARK: Telling
+
+  /// Tells now, or once everything that somebody waits for is durable.
+  func tell(_ output: HeldOutput) {
+    guard let store, store.isWaiting else { return carryOut(output) }
+    store.hold(output)
+    // It waits for what is known not to have become durable.
+    if let failure = store.standingFailure { failHeld(through: store.failedThrough, failure) }
+  }
+
+  /// What a command came to, answered at once or when the store has it.
+  func settle(_ answer: Answer, of command: TaskCommand, to address: ReplyAddress) {
+    record(answer, for: address)
+    guard let store, store.isWaiting else { return reply(answer, to: address) }
+    switch command.telling(answer) {
+    case .atOnce: reply(answer, to: address)
+    case .afterShown: tell(.mail(.answer(address, answer), shard: address.shard ?? index))
+    case .afterStored: tell(.reply(answer, to: address, ending: command.isEnding ? command.task : nil))
+    }
+  }
+
+  private func carryOut(_ output: HeldOutput) {
+    switch output {
+    case .reply(let answer, let address, let ending):
+      if let ending { taskDesk.noteEndAcknowledged(ending) }
+      reply(answer, to: address)
+    case .mail(let message, let shard): post(message, to: shard)
+    case .event(let event, let record): deliver(event, after: record, betweenMails: false)
+    case .opened(let confirmation, let address, let waitSeconds): ask(confirmation, address, waitSeconds: waitSeconds)
+    case .resolved(let confirmation): tellOutcome(confirmation)
+    case .messageOpened(let message, let address, let waitSeconds):
+      sendFirst(message, answering: address, waitSeconds: waitSeconds)
+    case .messageSettled(let message): answerWaiters(of: message)
+    }
+  }
+
+  /// The store has everything up to a batch.
+  func receiveCommitted(through sequence: UInt64) {
+    guard let store else { return }
+    store.commit(through: sequence)
+    while let output = store.takeReleased() { carryOut(output) }
+  }
+
+  /// The store could not write. Whoever asked is told to come back; what is only shown goes on.
+  func receiveFailed(through sequence: UInt64, _ failure: StoreFailure) {
+    store?.noteFailed(through: sequence, failure)
+    failHeld(through: sequence, failure)
+  }
+
+  private func failHeld(through sequence: UInt64, _ failure: StoreFailure) {
+    guard let store else { return }
+    let failed = store.takeFailed(through: sequence) { output in
+      switch output {
+      // The outcome stands and is stored with the next attempt that succeeds: until then nobody hears of it.
+      case .resolved(let confirmation): confirmation.resolvedBy != .timeout
+      case .messageSettled: true
+      case .reply, .mail, .event, .opened, .messageOpened: false
+      }
+    }
+    let problem = Problem(.storeUnavailable, failure.detail)
+    for output in failed {
+      switch output {
+      case .reply(_, let address, let ending):
+        if let ending { taskDesk.noteEndUnacknowledged(ending) }
+        forgetRecord(for: address)
+        reply(.problem(problem), to: address)
+      case .opened(let confirmation, let address, _):
+        confirmationDesk.discard(confirmation.identifier, into: &confirmationEffects)
+        carryConfirmationEffects()
+        forgetRecord(for: address)
+        reply(.problem(problem), to: address)
+      case .messageOpened(let message, let address, _):
+        var effects: [MessageEffect] = []
+        messageDesk.discard(message.identifier, into: &effects)
+        carry(effects)
+        forgetRecord(for: address)
+        reply(.problem(problem), to: address)
+      case .mail, .event, .resolved, .messageSettled: carryOut(output)
+      }
+    }
+  }
+
+  /// Refuses at the door what could only be answered 503 later; nothing has changed then.
+  func requireStore() throws(Problem) {
+    guard let store, !store.health.isHealthy else { return }
+    throw Problem(.storeUnavailable, store.health.failure?.detail ?? "the store does not take changes")
+  }
+
+  // MARK: Keeping
+
+  func persist(_ change: PersistedTaskChange) {
+    guard let store else { return }
+    switch change {
+    case .progressed(let record):
+      if !record.isDirty { markDirty(record, store) }
+    case .registered(let record), .cancelRequested(let record), .finished(_, let record):
+      write(record, to: store, isAwaited: true)
+    case .removed(let record):
+      record.isDirty = false
+      store.add(.remove(.task, key: record.row), isAwaited: false)
+      store.add(.remove(.history, key: record.row), isAwaited: false)
+    }
+  }
+
+  private func markDirty(_ record: TaskRecord, _ store: StoreLink) {
+    record.isDirty = true
+    store.dirty.append(record)
+    if store.nextTickAt == .max { store.nextTickAt = nowMilliseconds + StoreLimits.tickMilliseconds }
+  }
+
+  private func write(_ record: TaskRecord, to store: StoreLink, isAwaited: Bool) {
+    record.isDirty = false
+    store.add(
+      .put(.task, key: record.row, name: record.snapshot.identifier.text, record: TaskCodec.encode(record)),
+      isAwaited: isAwaited)
+  }
+
+  func persist(_ change: PersistedConfirmationChange) {
+    guard let store else { return }
+    switch change {
+    case .opened(let confirmation), .resolved(let confirmation):
+      store.add(
+        .put(
+          .confirmation, key: confirmation.row, name: confirmation.identifier.text,
+          record: ConfirmationCodec.encode(confirmation)), isAwaited: true)
+    case .removed(let confirmation): store.add(.remove(.confirmation, key: confirmation.row), isAwaited: false)
+    }
+  }
+
+  func persist(_ change: PersistedMessageChange) {
+    guard let store else { return }
+    switch change {
+    case .opened(let message): put(message, in: store, isAwaited: true)
+    case .changed(let message): put(message, in: store, isAwaited: message.isAcknowledged)
+    case .removed(let message): store.add(.remove(.message, key: message.row), isAwaited: false)
+    }
+  }
+
+  private func put(_ message: UserMessage, in store: StoreLink, isAwaited: Bool) {
+    store.add(
+      .put(.message, key: message.row, name: message.identifier.text, record: MessageCodec.encode(message)),
+      isAwaited: isAwaited)
+  }
+
+  /// The newest state of the tasks that have moved since the last tick: the rate of writing is bounded whatever the rate of
+  /// reports. A turn writes so many; the next one goes on.
+  func writeBehind() {
+    guard let store, nowMilliseconds >= store.nextTickAt, store.mayTick else { return }
+    let count = min(store.dirty.count, StoreLimits.dirtyPerTurnMax)
+    for record in store.dirty.suffix(count) where record.isDirty { write(record, to: store, isAwaited: false) }
+    store.dirty.removeLast(count)
+    if store.dirty.isEmpty {
+      store.nextTickAt = .max
+      store.noteTick()
+    }
+  }
+
+  /// Milliseconds of the shard's clock at which `writeBehind` has something to do. While it waits for the disk the notice of
+  /// the commit wakes the loop.
+  var nextWriteBehindAt: Int64 {
+    guard let store, store.mayTick else { return .max }
+    return store.nextTickAt
+  }
+
+  /// Everything as it is, histories included: the gateway stops, and the next one goes on from here.
+  func writeEverything() {
+    guard let store else { return }
+    for record in store.dirty where record.isDirty { write(record, to: store, isAwaited: false) }
+    store.dirty.removeAll()
+    store.nextTickAt = .max
+    taskDesk.forEachRecord { record in
+      guard record.history.count > 0, !record.isHistoryStored else { return }
+      store.add(
+        .put(
+          .history, key: record.row, name: record.snapshot.identifier.text, record: HistoryCodec.encode(record)),
+        isAwaited: false)
+    }
+  }
+}
+
+extension TaskCommand {
+  /// When an answer may be told, where something is on its way to the store.
+  enum Telling {
+    /// It says nothing that a crash could take back, or no more than a second's progress.
+    case atOnce
+    /// It shows what may be on its way; it was not what asked for that.
+    case afterShown
+    /// It says that something is kept.
+    case afterStored
+  }
+
+  /// Whether it asks for something durable.
+  var isDurable: Bool {
+    switch self {
+    case .register, .complete, .fail, .cancel, .acknowledgeCancel: true
+    case .progress(_, let report): report.isTerminal
+    case .batch(let lines): lines.contains { $0.isDurable }
+    case .heartbeat, .snapshot, .events, .list, .ask: false
+    }
+  }
+
+  /// Whether it ends the task.
+  var isEnding: Bool {
+    switch self {
+    case .complete, .fail, .acknowledgeCancel: true
+    case .progress(_, let report): report.isTerminal
+    case .register, .cancel, .heartbeat, .snapshot, .events, .list, .batch, .ask: false
+    }
+  }
+
+  func telling(_ answer: Answer) -> Telling {
+    if case .problem(let problem) = answer { return problem.code == .taskFinished ? .afterShown : .atOnce }
+    if isDurable { return .afterStored }
+    switch answer {
+    case .task(let snapshot, _): return snapshot.status.isTerminal ? .afterShown : .atOnce
+    case .page, .events: return .afterShown
+    default: return .atOnce
+    }
+  }
+}
+
+extension BatchLine {
+  var isDurable: Bool {
+    if case .task(let command) = work { return command.isDurable }
+    return false
+  }
+}
+
+extension ProgressReport {
+  /// A terminal word finishes the task, as `complete` or `error` would.
+  var isTerminal: Bool { statusWord.flatMap { TaskStatus(word: $0) }?.isTerminal ?? false }
+}
