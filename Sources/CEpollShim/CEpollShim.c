@@ -162,6 +162,8 @@ void signalbox_block_signals(void) {
   fill_signals(&signals);
   pthread_sigmask(SIG_BLOCK, &signals, NULL);
   signal(SIGPIPE, SIG_IGN);
+  // A write beyond the limit of a file's size then fails as on a full disk.
+  signal(SIGXFSZ, SIG_IGN);
 }
 
 int signalbox_wait_signal(void) {

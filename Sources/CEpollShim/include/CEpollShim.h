@@ -50,7 +50,7 @@ void signalbox_shutdown_sending(int descriptor);
 int signalbox_descriptor_limit(uint64_t *soft, uint64_t *hard);
 int signalbox_set_descriptor_limit(uint64_t soft, uint64_t hard);
 
-/// Blocks SIGTERM, SIGINT and SIGHUP in the calling thread and those it starts, and ignores SIGPIPE.
+/// Blocks SIGTERM, SIGINT and SIGHUP in the calling thread and those it starts, and ignores SIGPIPE and SIGXFSZ.
 void signalbox_block_signals(void);
 /// Waits for one of the three.
 int signalbox_wait_signal(void);

@@ -5,6 +5,7 @@ package enum Command: Sendable, Equatable {
   case printConfiguration(asMarkdown: Bool)
   case token(TokenRequest)
   case verify
+  case checkStore
   case version
   case help
 
@@ -13,6 +14,7 @@ package enum Command: Sendable, Equatable {
     ("serve", "run the gateway (the default command)"),
     ("check-config", "read the whole configuration, say what is wrong with it, and stop"),
     ("print-config", "show every setting with its origin, secrets hidden; --markdown writes its documentation"),
+    ("check-store", "read every page of --store sqlite:PATH, also while a gateway runs on it, and say what is wrong"),
     ("token", "make a JWT for tests: --sub, --role, --tasks, --expires-in, --secret"),
     ("verify", "read lines of {\"jwk\":…,\"jws\":…} and answer each with 1 or 0"),
     ("version", "print the version"),

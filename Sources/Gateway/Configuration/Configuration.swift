@@ -63,7 +63,7 @@ package struct Configuration: Sendable, Equatable {
   package var historyEventCount = 256
   package var historyTimeToLive = Duration.seconds(86_400)
   package var isRegisteringOnPublish = true
-  package var store = StorePlace.memory
+  package var store = StorePlace.sqlite(path: "signalbox.db")
   package var redisURL: String?
 
   /// What the operator asked for; `isAuthenticationRequired` is what holds.

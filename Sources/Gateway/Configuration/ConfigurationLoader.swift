@@ -198,6 +198,7 @@ private struct ConfigurationLoader {
     case "token":
       command = .token(try TokenRequest.make(flags: line.tokenFlags, configuredSecret: configuration.jwtSecret))
     case "verify": command = .verify
+    case "check-store": command = .checkStore
     default: command = .serve
     }
     if command == .serve || command == .checkConfiguration {

@@ -21,9 +21,6 @@ enum ConfigurationReaders {
     guard text.hasPrefix(prefix), text.utf8.count > prefix.utf8.count,
       text.utf8.count <= ConfigurationBounds.textByteCount.upperBound
     else { throw ValueRefusal("must be memory or sqlite:PATH") }
-    guard ConfigurationTable.isSQLiteStoreAvailable else {
-      throw ValueRefusal("must be memory: sqlite is not available in this release")
-    }
     configuration.store = .sqlite(path: String(text.dropFirst(prefix.count)))
   }
 

@@ -3,9 +3,6 @@ enum ConfigurationTable {
   /// Stands before the capitals of every flag in the environment; the seeds' names are among them.
   static let environmentPrefix = "WEBSOCKET_"
 
-  /// Whether `--store sqlite:PATH` works in this release.
-  static let isSQLiteStoreAvailable = false
-
   /// Every key, in the order of the documentation.
   static let keys: [ConfigurationKey] = listening + limits + timing + tasks + access + operation
 

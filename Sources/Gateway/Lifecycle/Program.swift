@@ -26,6 +26,7 @@ package enum Program {
       print(asMarkdown ? ConfigurationText.markdown() : ConfigurationText.printed(loaded), terminator: "")
     case .token(let request): return mint(request)
     case .verify: return TokenVerification.run()
+    case .checkStore: return checkStore(loaded.configuration.store)
     case .version: print("signalbox \(GatewayVersion.text)")
     case .help: print(ConfigurationText.help(), terminator: "")
     }
@@ -50,6 +51,17 @@ package enum Program {
       printError("signalbox: \(error.text)")
       return unavailableStatus
     }
+  }
+
+  private static func checkStore(_ store: StorePlace) -> Int32 {
+    guard case .sqlite(let path) = store else {
+      printError("signalbox: --store is memory, must be sqlite:PATH to be checked")
+      return ConfigurationError.exitStatus
+    }
+    let report = StoreCheck.run(path: path)
+    for line in report.lines { print(line) }
+    if let failure = report.failure { printError("signalbox: \(failure)") }
+    return report.exitStatus
   }
 
   private static func mint(_ request: TokenRequest) -> Int32 {

@@ -87,14 +87,18 @@ struct ConfigurationMistakeTests {
         == ["\(key.environmentName) \(expected)"])
   }
 
-  @Test func `a database is not available yet, memory is`() {
-    #expect(ConfigurationFixture.messages(["--dev", "--store", "memory"]).isEmpty)
-    #expect(
-      ConfigurationFixture.messages(["--dev", "--store", "sqlite:a.db"])
-        == ["--store is sqlite:a.db, must be memory: sqlite is not available in this release"])
-    #expect(
-      ConfigurationFixture.messages(["--dev", "--store", "disk"])
-        == ["--store is disk, must be memory or sqlite:PATH"])
+  @Test func `a store is memory or a file with a name`() {
+    for store in ["memory", "sqlite:a.db", "sqlite:/var/lib/a b/c", "sqlite::memory:"] {
+      #expect(ConfigurationFixture.messages(["--dev", "--store", store]).isEmpty)
+    }
+    for store in ["disk", "sqlite:", "sqlite", "a.db"] {
+      #expect(
+        ConfigurationFixture.messages(["--dev", "--store", store])
+          == ["--store is \(store), must be memory or sqlite:PATH"])
+    }
+    let longest = "sqlite:" + String(repeating: "a", count: 4089)
+    #expect(ConfigurationFixture.messages(["--dev", "--store", longest]).isEmpty)
+    #expect(ConfigurationFixture.messages(["--dev", "--store", longest + "a"]).count == 1)
   }
 }
 

@@ -32,7 +32,7 @@ struct ConfigurationPrecedenceTests {
     #expect(!configuration.isEchoOn)
     #expect(configuration.logLevel == .info)
     #expect(configuration.jwtLeeway == .seconds(30))
-    #expect(configuration.store == .memory)
+    #expect(configuration.store == .sqlite(path: "signalbox.db"))
     #expect(configuration.allowedOrigins == .sameHost)
   }
 
