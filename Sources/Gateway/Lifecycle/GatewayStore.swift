@@ -11,6 +11,16 @@ struct OpenedDatabase {
     let engine = try SQLiteEngine(path: path)
     return OpenedDatabase(engine: engine, state: try engine.load())
   }
+
+  /// Nothing was served from it: it is as it was.
+  func closeUnused() { engine.close(isClean: state.wasStoppedCleanly) }
+}
+
+/// The engine on its way from the thread that opened it to the store's own.
+private struct HandedOver: @unchecked Sendable {
+  // SENDABLE: the maker gives the engine up; only the store's thread touches it.
+  let value: any StoreEngine
+  init(_ value: any StoreEngine) { self.value = value }
 }
 
 /// The store's thread as shards see it.
@@ -21,7 +31,7 @@ final class GatewayStore: StorePort {
   init(
     _ database: OpenedDatabase, mailboxes: [Mailbox<ShardMessage>], pressure: MailPressure
   ) throws(SystemCallError) {
-    let engine = SendableEngine(value: database.engine)
+    let engine = HandedOver(database.engine)
     thread = try StoreThread(engine: engine.value, shardCount: mailboxes.count, pressure: pressure) { notice in
       switch notice {
       case .committed(let shard, let sequence): mailboxes[shard].post([.stored(through: sequence)])

@@ -41,16 +41,25 @@ package enum Program {
     let log = LogWriter(level: configuration.logLevel, format: configuration.logFormat)
     defer { log.stop() }
     for warning in loaded.warnings { log.log(.warning, "configuration", ["warning": .text(warning)]) }
+    let database: OpenedDatabase?
+    do throws(StoreFailure) { database = try OpenedDatabase.open(configuration.store) } catch {
+      return giveUp(log, error.detail)
+    }
     do throws(SystemCallError) {
-      let server = try GatewayServer(configuration, log: log)
+      let server = try GatewayServer(configuration, log: log, database: database)
       development?.announce(port: server.port, host: configuration.host)
       server.runUntilSignal()
       return 0
     } catch {
-      log.flush()
-      printError("signalbox: \(error.text)")
-      return unavailableStatus
+      database?.closeUnused()
+      return giveUp(log, error.text)
     }
+  }
+
+  private static func giveUp(_ log: LogWriter, _ reason: String) -> Int32 {
+    log.flush()
+    printError("signalbox: \(reason)")
+    return unavailableStatus
   }
 
   private static func checkStore(_ store: StorePlace) -> Int32 {

@@ -1,5 +1,6 @@
 import GatewayDomain
 import Protocol
+import Synchronization
 
 /// What clients of the action dialect ask for (contract §2.3): topics, answers to questions, cancels, new tokens.
 extension Shard {

@@ -1,5 +1,6 @@
 import GatewayDomain
 import Protocol
+import Synchronization
 
 /// The home of confirmations: the desk decides, exactly once; here questions and outcomes are carried, once the store has
 /// them.

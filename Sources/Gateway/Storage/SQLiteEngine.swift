@@ -216,10 +216,13 @@ final class SQLiteSession {
   }
 
   func rows(of table: StoreTable) throws(SQLiteError) -> [StoredRow] {
-    let statement = try connection.prepare("SELECT key, record FROM \(table.name) ORDER BY key")
+    let statement = try connection.prepare("SELECT key, name, record FROM \(table.name) ORDER BY key")
     var rows: [StoredRow] = []
     while try statement.step(connection) {
-      rows.append(StoredRow(table: table, key: statement.integer(0), record: statement.bytes(1)))
+      rows.append(
+        StoredRow(
+          table: table, key: statement.integer(0), name: String(decoding: statement.bytes(1), as: UTF8.self),
+          record: statement.bytes(2)))
     }
     return rows
   }
