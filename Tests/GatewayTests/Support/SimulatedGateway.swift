@@ -22,12 +22,14 @@ final class SimulatedGateway {
   let shared: GatewayShared
   let environments: [SimulatedEnvironment]
   let shards: [Shard<SimulatedEnvironment>]
+  /// Nil where everything is in memory only.
+  let store: SimulatedStore?
   private(set) var clients: [SimulatedClient] = []
   private var nextPeer: UInt32 = 0x0A00_0001
 
   init(
-    shardCount: Int = 1, seed: UInt64 = 1, faults: SimulatedFaults = .none,
-    configure: (inout Configuration) -> Void = { _ in }
+    shardCount: Int = 1, seed: UInt64 = 1, faults: SimulatedFaults = .none, world known: SimulatedWorld? = nil,
+    disk: SimulatedDisk? = nil, configure: (inout Configuration) -> Void = { _ in }
   ) {
     var configuration = Configuration(
       host: HostFacts(coreCount: shardCount, descriptorLimit: 65_536, standardErrorIsTerminal: false))
@@ -37,7 +39,9 @@ final class SimulatedGateway {
     configure(&configuration)
     let mailPressure = MailPressure()
     let mailboxes = (0..<shardCount).map { _ in Mailbox<ShardMessage>(pressure: mailPressure) }
-    let world = SimulatedWorld(seed: seed, faults: faults)
+    let world = known ?? SimulatedWorld(seed: seed, faults: faults)
+    let store = disk.map { SimulatedStore($0, mailboxes: mailboxes) }
+    let state = disk?.open() ?? .empty
     let keys = configuration
     let makeCredentials: @Sendable () -> Credentials = {
       let verifier = keys.jwtSecret.flatMap { TokenSecret(bytes: Array($0.utf8)) }.map {
@@ -49,12 +53,14 @@ final class SimulatedGateway {
       configuration: configuration, mailPressure: mailPressure, mailboxes: mailboxes,
       metrics: mailboxes.map { _ in ShardMetrics() }, log: Self.log,
       makeCredentials: makeCredentials, startedAtWall: world.wallSeconds,
-      listening: ListenAddress(host: "gateway", port: 80))
+      listening: ListenAddress(host: "gateway", port: 80), store: store, firstStoreRow: state.nextKey)
     let environments = mailboxes.map { _ in SimulatedEnvironment(world: world) }
+    self.store = store
     self.world = world
     self.shared = shared
     self.environments = environments
     shards = environments.indices.map { Shard(index: $0, shared: shared, environment: environments[$0]) }
+    for shard in shards { shard.restore(state) }
     shared.isReady.store(true, ordering: .relaxed)
   }
 
@@ -98,10 +104,20 @@ final class SimulatedGateway {
     for shard in shards.shuffled(using: &world.generator) {
       shard.turn()
       for client in clients where client.isReading { client.read() }
+      // The store's thread runs when it runs.
+      if world.generator.once(in: 2) { store?.commit(at: world.milliseconds) }
     }
   }
 
+  /// SIGTERM: what the gateway has is written, and the store is marked.
+  func stop() {
+    for mailbox in shared.mailboxes { mailbox.post([.stop]) }
+    while shards.contains(where: { !$0.isStopped }) { turnOnce() }
+    store?.stop(at: world.milliseconds)
+  }
+
   private var isQuiet: Bool {
+    if store?.hasWork(at: world.milliseconds) == true { return false }
     for (shard, environment) in zip(shards, environments) {
       if environment.isAnythingReady || !shared.mailboxes[shard.index].isEmpty || shard.hasWorkNow { return false }
     }
@@ -115,7 +131,8 @@ final class SimulatedGateway {
     settle(sourceLocation: sourceLocation)
     var left = milliseconds
     while left > 0 {
-      let sleep = shards.reduce(left) { min($0, Int64($1.waitMilliseconds())) }
+      var sleep = shards.reduce(left) { min($0, Int64($1.waitMilliseconds())) }
+      if let retry = store?.nextRetryMilliseconds { sleep = min(sleep, max(1, retry - world.milliseconds)) }
       guard sleep > 0 else {
         Issue.record("the gateway has work and is asked to sleep", sourceLocation: sourceLocation)
         return

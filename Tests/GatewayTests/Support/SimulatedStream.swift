@@ -68,5 +68,6 @@ final class SimulatedWorld {
     self.faults = faults
   }
 
+  var milliseconds: Int64 { Int64(nanoseconds / 1_000_000) }
   var wallSeconds: Double { wallStart + Double(nanoseconds - 1_000_000_000_000) / 1e9 }
 }
