@@ -19,7 +19,7 @@ extension Shard {
         defer { carryConfirmationEffects() }
         let confirmation = try confirmationDesk.withdraw(callback, at: moment, into: &confirmationEffects)
         keepConfirmationEffects()
-        tell(.reply(.confirmation(confirmation, isNew: false), to: address, ending: nil))
+        tell(.reply(.confirmation(confirmation, isNew: false), to: address, ends: []))
       case .answer(let callback, let proceed, let feedback, let principal):
         try requireStore()
         let result = confirmationDesk.answer(
@@ -27,7 +27,7 @@ extension Shard {
           authenticationIsOn: shared.configuration.isAuthenticationRequired, at: moment, into: &confirmationEffects)
         // The outcome's result goes to the one who answered before everybody is told.
         keepConfirmationEffects()
-        tell(.reply(.confirmationResult(callback, result), to: address, ending: nil))
+        tell(.reply(.confirmationResult(callback, result), to: address, ends: []))
         carryConfirmationEffects()
       case .resend(let user, let shard, let connection): askAgain(user, shard: shard, connection)
       }
@@ -81,7 +81,7 @@ extension Shard {
     if confirmation.status == .pending {
       reply(.confirmation(confirmation, isNew: isNew), to: address)
     } else {
-      tell(.reply(.confirmation(confirmation, isNew: isNew), to: address, ending: nil))
+      tell(.reply(.confirmation(confirmation, isNew: isNew), to: address, ends: []))
     }
   }
 
@@ -179,7 +179,7 @@ extension Shard {
     {
       return
     }
-    tell(.reply(.message(message), to: address, ending: nil))
+    tell(.reply(.message(message), to: address, ends: []))
   }
 
   func carry(_ effects: [MessageEffect]) {

@@ -12,7 +12,8 @@ extension Shard {
         .confirmation(.open(request, waitSeconds: waitSeconds), from: address), to: shared.home(of: request.user))
     default: break
     }
-    settle(answer(command), of: command, to: address)
+    let ends = former(of: command)
+    settle(answer(command), of: command, to: address, ends: ends)
   }
 
   /// Carries a command out, with all that follows from it, and says what its sender is to be answered.
@@ -29,6 +30,7 @@ extension Shard {
   private func answerBatch(_ lines: [BatchLine], from address: ReplyAddress) {
     var rejected: [(line: Int, problem: Problem)] = []
     var cancelRequested: [TaskIdentifier] = []
+    var ends: [FormerTask] = []
     for line in lines {
       let command: TaskCommand
       switch line.work {
@@ -37,6 +39,7 @@ extension Shard {
         continue
       case .task(let given): command = given
       }
+      ends += former(of: command)
       do throws(Problem) {
         let answer = try perform(command)
         switch answer {
@@ -52,7 +55,7 @@ extension Shard {
     }
     settle(
       .batch(rejected, accepted: lines.count - rejected.count, cancelRequested: cancelRequested), of: .batch(lines),
-      to: address)
+      to: address, ends: ends)
   }
 
   private func perform(_ command: TaskCommand) throws(Problem) -> Answer {
@@ -238,6 +241,12 @@ extension Shard {
 
   /// Answers a subscription: what it is told first, and from then on every event follows by mail.
   func receiveWatch(_ request: WatchRequest) {
+    // Who comes while an end is on its way to the store is told of it when it has arrived.
+    if let store, store.isWaiting, taskDesk.isFinished(request.task) { return tell(.watch(request)) }
+    answerWatch(request)
+  }
+
+  func answerWatch(_ request: WatchRequest) {
     let decision = taskDesk.resume(request.task, since: request.since, wait: request.wait)
     let snapshot = taskDesk.snapshot(of: request.task)
     if let snapshot, !Authorizer.mayWatch(snapshot, request.principal, authenticationIsOn: isAuthenticationOn) {
@@ -303,14 +312,9 @@ extension Shard {
       interest.add(request.audience, shard: request.shard)
       interests[request.task] = interest
     }
-    let opened = ShardMessage.watchOpened(
-      WatchOpening(request: request, outcome: .opened(frames: frames, offset: offset, isLast: isLast)))
-    // What shows an end that is on its way to the store waits for it, behind the end itself.
-    if let store, store.isWaiting, taskDesk.isFinished(request.task) {
-      tell(.mail(opened, shard: request.shard))
-    } else {
-      post(opened, to: request.shard)
-    }
+    post(
+      .watchOpened(WatchOpening(request: request, outcome: .opened(frames: frames, offset: offset, isLast: isLast))),
+      to: request.shard)
   }
 
   /// The latest status again, computed anew because time has passed in it.

@@ -93,7 +93,7 @@ extension Shard {
   private func settle(_ answer: Answer, to address: ReplyAddress) {
     guard case .idempotent = address else { return reply(answer, to: address) }
     record(answer, for: address)
-    tell(.reply(answer, to: address, ending: nil))
+    tell(.reply(answer, to: address, ends: []))
   }
 
   /// A key was claimed for a request that is gone: somebody else may have it.

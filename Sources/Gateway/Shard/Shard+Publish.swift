@@ -17,13 +17,12 @@ extension Shard {
     let body = exchange.body
     do throws(Problem) {
       let report = try RequestBodies.progress(body.span)
-      let receipt = try progress(task, report)
-      if report.isTerminal {
+      // What meets an end, or is one, may have to wait for the store.
+      if store != nil, report.isTerminal || taskDesk.isFinished(task) {
         exchange.pending = .accepted
-        settle(.receipt(receipt), of: .progress(task, report), to: address(of: slot, exchange))
-      } else {
-        respond(slot, exchange, status: 202, receipt: receipt, isTerminal: false)
+        return receiveTaskCommand(.progress(task, report), from: address(of: slot, exchange))
       }
+      respond(slot, exchange, status: 202, receipt: try progress(task, report), isTerminal: false)
     } catch {
       respond(slot, problem: error)
     }
@@ -68,11 +67,11 @@ extension Shard {
     guard !homes.isEmpty else {
       guard bulk.isDurable || exchange.ticket != nil else { return render(slot, exchange, own) }
       record(own, for: address)
-      return tell(.reply(own, to: address, ending: nil))
+      return tell(.reply(own, to: address, ends: bulk.ends))
     }
     let parts = gather(.batch, answering: address, partCount: homes.count + 1)
     for home in homes { post(.task(.batch(bulk.batches[home]), from: parts), to: home) }
-    if bulk.isDurable { tell(.reply(own, to: parts, ending: nil)) } else { reply(own, to: parts) }
+    if bulk.isDurable { tell(.reply(own, to: parts, ends: bulk.ends)) } else { reply(own, to: parts) }
   }
 
   /// What nearly all lines are.
@@ -83,9 +82,16 @@ extension Shard {
       bulk.batches[home].append(BatchLine(line: line, work: .task(.progress(task, report))))
       return
     }
+    if report.isTerminal { note(.progress(task, report), in: &bulk) }
     if try progress(task, report).cancelRequested { bulk.noteCancel(of: task) }
-    if report.isTerminal { bulk.isDurable = true }
     bulk.accepted += 1
+  }
+
+  /// What a line asks for is durable before the answer, or is taken back.
+  private func note(_ command: TaskCommand, in bulk: inout BulkPublish) {
+    guard command.isDurable else { return }
+    bulk.isDurable = true
+    bulk.ends += former(of: command)
   }
 
   /// Where a line about a task goes; nil where it is carried out here and now.
@@ -112,7 +118,7 @@ extension Shard {
       bulk.batches[home].append(BatchLine(line: line, work: .task(command)))
       return
     }
-    if command.isDurable { bulk.isDurable = true }
+    note(command, in: &bulk)
     switch answer(command, betweenMails: true) {
     case .problem(let problem): throw problem
     case .receipt(let receipt) where receipt.cancelRequested: bulk.noteCancel(of: task)
@@ -150,6 +156,8 @@ private struct BulkPublish {
   var accepted = 0
   /// Whether some line that was carried out here is to be durable before the answer.
   var isDurable = false
+  /// The tasks that those lines may have ended, as they were before.
+  var ends: [FormerTask] = []
   /// None twice.
   var cancelRequested: [TaskIdentifier] = []
   /// The home of the last line that is a task's.

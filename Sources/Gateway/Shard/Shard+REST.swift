@@ -66,11 +66,12 @@ extension Shard {
 
   /// A command whose home is here, carried out now; answered now too, unless that has to wait for the store.
   private func perform(_ slot: Int32, _ exchange: HTTPExchange, _ command: TaskCommand, _ address: ReplyAddress) {
+    let ends = former(of: command)
     let answer = answer(command, betweenMails: true)
     if exchange.ticket == nil, store?.isWaiting != true {
       render(slot, exchange, answer)
     } else {
-      settle(answer, of: command, to: address)
+      settle(answer, of: command, to: address, ends: ends)
     }
   }
 

@@ -17,28 +17,52 @@ extension Shard {
   }
 
   /// What a command came to, answered at once or when the store has it.
-  func settle(_ answer: Answer, of command: TaskCommand, to address: ReplyAddress) {
-    record(answer, for: address)
-    guard let store, store.isWaiting else { return reply(answer, to: address) }
+  ///
+  /// - Parameter ends: the tasks that it may have ended, as they were before.
+  func settle(_ answer: Answer, of command: TaskCommand, to address: ReplyAddress, ends: [FormerTask]) {
+    guard let store, store.isWaiting else {
+      record(answer, for: address)
+      return self.store?.isWaiting == true ? tell(.reply(answer, to: address, ends: ends)) : reply(answer, to: address)
+    }
     switch command.telling(answer) {
     case .atOnce: reply(answer, to: address)
     case .afterShown: tell(.mail(.answer(address, answer), shard: address.shard ?? index))
-    case .afterStored: tell(.reply(answer, to: address, ending: command.isEnding ? command.task : nil))
+    case .again: tell(.command(command, from: address))
+    case .afterStored:
+      record(answer, for: address)
+      tell(.reply(answer, to: address, ends: ends))
     }
+  }
+
+  /// A task that a command is about to end, as it is: to be taken back where the end cannot be stored.
+  func former(of command: TaskCommand) -> [FormerTask] {
+    guard store != nil, command.isEnding, let task = command.task else { return [] }
+    return [taskDesk.former(task)]
   }
 
   private func carryOut(_ output: HeldOutput) {
     switch output {
-    case .reply(let answer, let address, let ending):
-      if let ending { taskDesk.noteEndAcknowledged(ending) }
-      reply(answer, to: address)
+    case .reply(let answer, let address, _): reply(answer, to: address)
     case .mail(let message, let shard): post(message, to: shard)
     case .event(let event, let record): deliver(event, after: record, betweenMails: false)
+    case .command(let command, let address): carryOutAgain(command, from: address)
+    case .watch(let request): answerWatch(request)
     case .opened(let confirmation, let address, let waitSeconds): ask(confirmation, address, waitSeconds: waitSeconds)
     case .resolved(let confirmation): tellOutcome(confirmation)
     case .messageOpened(let message, let address, let waitSeconds):
       sendFirst(message, answering: address, waitSeconds: waitSeconds)
     case .messageSettled(let message): answerWaiters(of: message)
+    }
+  }
+
+  /// The end that a command met is durable, or was taken back: nothing of that task is on its way any more.
+  private func carryOutAgain(_ command: TaskCommand, from address: ReplyAddress) {
+    let ends = former(of: command)
+    let answer = answer(command)
+    if command.isDurable, !answer.isProblem {
+      settle(answer, of: command, to: address, ends: ends)
+    } else {
+      reply(answer, to: address)
     }
   }
 
@@ -62,14 +86,18 @@ extension Shard {
       // The outcome stands and is stored with the next attempt that succeeds: until then nobody hears of it.
       case .resolved(let confirmation): confirmation.resolvedBy != .timeout
       case .messageSettled: true
-      case .reply, .mail, .event, .opened, .messageOpened: false
+      case .reply, .mail, .event, .command, .watch, .opened, .messageOpened: false
       }
     }
     let problem = Problem(.storeUnavailable, failure.detail)
+    // First of all, so that whatever is told from here on shows the tasks as they are then.
+    for output in failed {
+      if case .reply(_, _, let ends) = output { for former in ends { taskDesk.revert(to: former, into: &taskEffects) } }
+    }
+    carryTaskEffects()
     for output in failed {
       switch output {
-      case .reply(_, let address, let ending):
-        if let ending { taskDesk.noteEndUnacknowledged(ending) }
+      case .reply(_, let address, _):
         forgetRecord(for: address)
         reply(.problem(problem), to: address)
       case .opened(let confirmation, let address, _):
@@ -83,7 +111,9 @@ extension Shard {
         carry(effects)
         forgetRecord(for: address)
         reply(.problem(problem), to: address)
-      case .mail, .event, .resolved, .messageSettled: carryOut(output)
+      case .event(_, let record) where !record.snapshot.status.isTerminal: break
+      case .event(let event, _) where !taskDesk.isFinished(event.task): break
+      case .mail, .event, .command, .watch, .resolved, .messageSettled: carryOut(output)
       }
     }
   }
@@ -103,6 +133,8 @@ extension Shard {
       if !record.isDirty { markDirty(record, store) }
     case .registered(let record), .cancelRequested(let record), .finished(_, let record):
       write(record, to: store, isAwaited: true)
+    // At once, so that the end does not become durable with the next attempt.
+    case .reverted(let record): write(record, to: store, isAwaited: false)
     case .removed(let record):
       record.isDirty = false
       store.add(.remove(.task, key: record.row), isAwaited: false)
@@ -193,6 +225,8 @@ extension TaskCommand {
     case atOnce
     /// It shows what may be on its way; it was not what asked for that.
     case afterShown
+    /// It met the end of a task that is on its way: to be asked again when that has arrived.
+    case again
     /// It says that something is kept.
     case afterStored
   }
@@ -217,13 +251,20 @@ extension TaskCommand {
   }
 
   func telling(_ answer: Answer) -> Telling {
-    if case .problem(let problem) = answer { return problem.code == .taskFinished ? .afterShown : .atOnce }
+    if case .problem(let problem) = answer { return problem.code == .taskFinished ? .again : .atOnce }
     if isDurable { return .afterStored }
     switch answer {
-    case .task(let snapshot, _): return snapshot.status.isTerminal ? .afterShown : .atOnce
+    case .task(let snapshot, _): return snapshot.status.isTerminal ? .again : .atOnce
     case .page, .events: return .afterShown
     default: return .atOnce
     }
+  }
+}
+
+extension Answer {
+  var isProblem: Bool {
+    if case .problem = self { return true }
+    return false
   }
 }
 

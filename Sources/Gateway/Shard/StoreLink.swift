@@ -10,12 +10,16 @@ protocol StorePort: AnyObject, Sendable {
 
 /// What leaves a shard only when the store has what it says, and what becomes of it where the store fails.
 enum HeldOutput {
-  /// The answer to who asked for something durable: 503 where the store fails.
-  case reply(Answer, to: ReplyAddress, ending: TaskIdentifier?)
-  /// Mail that shows what is being stored. It leaves where the store fails too: live push goes on.
+  /// The answer to who asked for something durable. Where the store fails it is 503, and the ends of tasks that it stands for
+  /// are taken back.
+  case reply(Answer, to: ReplyAddress, ends: [FormerTask])
+  /// Mail that shows what is being stored. It leaves where the store fails too.
   case mail(ShardMessage, shard: Int)
-  /// A terminal event to the task's watchers; likewise.
+  /// A terminal event to the task's watchers: not told where it was taken back.
   case event(TaskEvent, TaskRecord)
+  /// What met an end that is being stored: it is carried out then, or when the end has been taken back.
+  case command(TaskCommand, from: ReplyAddress)
+  case watch(WatchRequest)
   /// A new question. Where the store fails nobody is asked, and it is taken back.
   case opened(Confirmation, to: ReplyAddress, waitSeconds: Double)
   /// An outcome. One that a user or a publisher gave is told to nobody before it is durable, however long that takes. A

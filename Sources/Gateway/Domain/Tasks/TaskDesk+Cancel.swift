@@ -51,7 +51,6 @@ extension TaskDesk {
   package mutating func acknowledgeCancel(
     _ identifier: TaskIdentifier, given: [UInt8] = [], at moment: Moment, into effects: inout [TaskEffect]
   ) throws(Problem) -> PublishReceipt {
-    if let receipt = receipt(ofRepeated: .cancelled, identifier) { return receipt }
     let record = try unfinished(identifier)
     return finish(record, with: Ending(.cancelled, given: given), at: moment, into: &effects)
   }

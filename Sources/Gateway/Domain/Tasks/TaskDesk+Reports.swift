@@ -8,14 +8,10 @@ extension TaskDesk {
     random: inout some RandomNumberGenerator, into effects: inout [TaskEffect]
   ) throws(Problem) -> PublishReceipt {
     try report.validate()
-    let status = report.statusWord.flatMap(TaskStatus.init(word:))
-    if let status, status.isTerminal, let receipt = receipt(ofRepeated: TerminalKind(status), identifier) {
-      return receipt
-    }
     let record = try publishable(
       identifier, byteCount: report.byteCount, at: moment, random: &random, into: &effects)
     apply(report, to: record)
-    switch status {
+    switch report.statusWord.flatMap(TaskStatus.init(word:)) {
     case .completed:
       record.snapshot.terminalMessage = report.message.value
       record.snapshot.terminalDetails = report.details.value
@@ -63,9 +59,6 @@ extension TaskDesk {
     _ identifier: TaskIdentifier, _ report: CompletionReport, at moment: Moment,
     random: inout some RandomNumberGenerator, into effects: inout [TaskEffect]
   ) throws(Problem) -> PublishReceipt {
-    if let receipt = receipt(ofRepeated: report.success ? .completeSuccess : .completeFailure, identifier) {
-      return receipt
-    }
     let byteCount = (report.message?.byteCount ?? 0) * 2 + (report.result?.byteCount ?? 0)
     let record = try publishable(identifier, byteCount: byteCount, at: moment, random: &random, into: &effects)
     if let message = report.message { record.snapshot.message = message }
@@ -82,7 +75,6 @@ extension TaskDesk {
     _ identifier: TaskIdentifier, _ report: FailureReport, at moment: Moment,
     random: inout some RandomNumberGenerator, into effects: inout [TaskEffect]
   ) throws(Problem) -> PublishReceipt {
-    if let receipt = receipt(ofRepeated: .error, identifier) { return receipt }
     let byteCount =
       report.error.byteCount + (report.errorCode?.byteCount ?? 0) + (report.details?.byteCount ?? 0)
     let record = try publishable(identifier, byteCount: byteCount, at: moment, random: &random, into: &effects)
@@ -211,27 +203,7 @@ extension TaskDesk {
     report.result.apply(to: &record.snapshot.result)
   }
 
-  /// Whoever ended the task is told that this could not be stored, and will try again.
-  package func noteEndUnacknowledged(_ identifier: TaskIdentifier) {
-    guard let record = records[identifier], record.snapshot.status.isTerminal else { return }
-    record.isEndUnacknowledged = true
-  }
-
-  /// Whoever ended the task knows it.
-  package func noteEndAcknowledged(_ identifier: TaskIdentifier) {
-    records[identifier]?.isEndUnacknowledged = false
-  }
-
-  /// The receipt of an end that comes again because the first try was answered that the store is not available. What
-  /// the first one said stands.
-  func receipt(ofRepeated kind: TerminalKind, _ identifier: TaskIdentifier) -> PublishReceipt? {
-    guard let record = records[identifier], record.isEndUnacknowledged, record.snapshot.finishedBy == kind else {
-      return nil
-    }
-    return receipt(record)
-  }
-
-  func receipt(_ record: TaskRecord) -> PublishReceipt {
+  private func receipt(_ record: TaskRecord) -> PublishReceipt {
     PublishReceipt(
       epoch: record.snapshot.epoch, offset: record.snapshot.offset,
       cancelRequested: record.snapshot.cancelRequested)

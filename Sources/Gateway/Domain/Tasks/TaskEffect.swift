@@ -28,6 +28,8 @@ package enum PersistedTaskChange {
   case cancelRequested(TaskRecord)
   /// Committed before the publish is answered and the event is delivered.
   case finished(TaskEvent, TaskRecord)
+  /// An end was taken back.
+  case reverted(TaskRecord)
   case removed(TaskRecord)
 }
 

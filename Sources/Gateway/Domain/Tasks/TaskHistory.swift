@@ -23,6 +23,16 @@ package struct TaskHistory {
     count += 1
   }
 
+  /// The newest event, which nobody was told of, is taken back.
+  mutating func dropLast() {
+    guard count > 0 else { return }
+    var slot = firstSlot + count - 1
+    if slot >= slots.count { slot -= slots.count }
+    byteCount -= slots[slot]?.byteCount ?? 0
+    slots[slot] = nil
+    count -= 1
+  }
+
   mutating func dropFirst() {
     guard count > 0 else { return }
     byteCount -= slots[firstSlot]?.byteCount ?? 0

@@ -18,8 +18,6 @@ package final class TaskRecord {
   package var isDirty = false
   /// The store has the whole history of a task that is finished. Kept by who writes.
   package var isHistoryStored = false
-  /// Whoever ended the task was told that this could not be stored: the same end, published again, is no mistake.
-  var isEndUnacknowledged = false
   /// Gone from the table; its place in the order of creation waits for the next sweep.
   var isRemoved = false
   /// The snapshot's share of the desk's `snapshotByteCount`.

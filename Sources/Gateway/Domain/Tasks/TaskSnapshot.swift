@@ -58,13 +58,4 @@ package enum TerminalKind: UInt8, Sendable {
   case completeFailure
   case error
   case cancelled
-
-  /// What a terminal word of status in a progress report comes to.
-  init(_ status: TaskStatus) {
-    switch status {
-    case .completed: self = .completeSuccess
-    case .failed: self = .error
-    case .cancelled, .pending, .running: self = .cancelled
-    }
-  }
 }

@@ -1,0 +1,34 @@
+/// A task as it was before a command that may have to be taken back.
+package struct FormerTask {
+  package let identifier: TaskIdentifier
+  /// Nil where there was none.
+  let snapshot: TaskSnapshot?
+  let cancelDeadline: Double?
+}
+
+/// An end that could not be stored is taken back: nobody was told of it, and who published it is told to try again.
+extension TaskDesk {
+  /// To be kept until the end that comes next is durable.
+  package func former(_ identifier: TaskIdentifier) -> FormerTask {
+    let record = records[identifier]
+    return FormerTask(
+      identifier: identifier, snapshot: record?.snapshot, cancelDeadline: record?.cancelDeadline)
+  }
+
+  /// Undoes an end. Nothing can have happened to the task since, for an end is final.
+  package mutating func revert(to former: FormerTask, into effects: inout [TaskEffect]) {
+    guard let record = records[former.identifier], record.snapshot.status.isTerminal else { return }
+    guard let snapshot = former.snapshot else { return remove(record, into: &effects) }
+    // Where the command itself was refused there is nothing to undo.
+    guard !snapshot.status.isTerminal, snapshot.epoch == record.snapshot.epoch else { return }
+    historyByteCount -= record.history.byteCount
+    record.history.dropLast()
+    historyByteCount += record.history.byteCount
+    setStatus(snapshot.status, of: record)
+    record.snapshot = snapshot
+    record.removalDeadline = nil
+    if let deadline = former.cancelDeadline { file(cancelOf: record, at: deadline) }
+    account(for: record)
+    effects.append(.persist(.reverted(record)))
+  }
+}
