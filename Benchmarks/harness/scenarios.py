@@ -87,6 +87,7 @@ KERNEL = (
 SLOW = (
     Detail("p99 alone, ms", ("latency_alone_us", "p99"), 1000),
     Detail("p99 beside slow ones, ms", ("latency_us", "p99"), 1000),
+    Detail("RSS growth, MB", ("resident_growth_bytes",), 1e6),
     Detail("RSS for each slow one, bytes", ("resident_bytes_per_slow_reader",)),
     Detail("caught up", ("slow_readers_that_caught_up",)),
     Detail("closed with 1013", ("slow_readers_closed_with_1013",)),
@@ -174,7 +175,7 @@ SCENARIOS = (
         {"operations": 60}, figure=("p99_ratio",), unit="×", reference=None, aim=1.5, servers=("signalbox",), details=SLOW,
         quick_repetitions=1),
     Scenario(
-        "slow-readers-channel", "the same with a channel's messages, which may not be left out", "slow",
+        "slow-readers-channel", "the same with a channel's messages, which as control messages may not be left out", "slow",
         {"clients": 1000, "slow": 1000, "bytes": 2048, "fill": 400, "operations": 240, "rate": 40, "warm-up": 10,
          "under-way": 256},
         {"operations": 160, "rate": 60}, figure=("p99_ratio",), unit="×", reference=None, aim=1.5, servers=("signalbox",),

@@ -89,6 +89,36 @@ def test_the_others_get_everything_meanwhile(gateway: GatewayProcess, api: Api, 
         slow.socket.close()
 
 
+def test_many_who_never_read_many_tasks_cost_little_and_get_every_end(gateway: GatewayProcess, api: Api) -> None:
+    tasks = [fresh() for _ in range(8)]
+    slow_readers = [SlowReader(gateway) for _ in range(40)]
+    for slow in slow_readers:
+        for task in tasks:
+            slow.say({"action": "subscribe", "task_id": task, "wait": True})
+        for _ in tasks:
+            assert slow.next()["type"] == "subscription_confirmed"
+    before = psutil.Process(gateway.identifier).memory_info().rss
+    for number in range(150):
+        for task in tasks:
+            api.progress(task, number % 100, details=DETAILS)
+    grown = psutil.Process(gateway.identifier).memory_info().rss - before
+    assert grown < 16 << 20, f"40 readers that have 9.6 MB each to read cost {grown >> 20} MB"
+    for task in tasks:
+        api.complete(task)
+    for slow in slow_readers:
+        reached = {task: 0 for task in tasks}
+        unfinished = set(tasks)
+        while unfinished:
+            event = slow.next()
+            task = event["task_id"]
+            assert event["offset"] == reached[task] + 1 + event.get("skipped", 0)
+            reached[task] = event["offset"]
+            if event["type"] == "complete":
+                unfinished.remove(task)
+        assert set(reached.values()) == {151}
+        slow.socket.close()
+
+
 def test_what_may_not_be_dropped_closes_who_does_not_read_with_1013(
     gateway: GatewayProcess, api: Api, watch: Any
 ) -> None:

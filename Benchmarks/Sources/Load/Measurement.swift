@@ -23,11 +23,14 @@ struct Measurement {
     usleep(50_000)
     let before = server.usage()
     let kernelMemory = KernelMemory.now()
-    let loadBefore = ownCPUNanoseconds() - Poller.idleNanoseconds
+    let loadCPUBefore = ownCPUNanoseconds()
+    let idleBefore = Poller.idleNanoseconds
     let start = monotonicNanoseconds()
     body()
     measurement.wallNanoseconds = monotonicNanoseconds() - start
-    measurement.loadNanoseconds = ownCPUNanoseconds() - Poller.idleNanoseconds - loadBefore
+    // On a machine with other guests it may idle for longer than it has the CPU.
+    let loadCPU = ownCPUNanoseconds() - loadCPUBefore
+    measurement.loadNanoseconds = loadCPU - min(loadCPU, Poller.idleNanoseconds - idleBefore)
     usleep(50_000)
     let after = server.usage()
     measurement.cpuNanoseconds = after.cpuNanoseconds - before.cpuNanoseconds

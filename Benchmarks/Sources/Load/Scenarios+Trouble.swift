@@ -68,6 +68,7 @@ extension Scenarios {
     report.add("resident_bytes_alone", alone.residentAfter)
     report.add("resident_bytes_when_full", measurement.residentBefore)
     let growth = measurement.residentAfter - alone.residentAfter
+    report.add("resident_growth_bytes", growth)
     report.add("resident_bytes_per_slow_reader", Double(growth) / Double(max(1, options.slowCount)))
     report.add("slow_readers_that_caught_up", outcome.caughtUpCount)
     report.add("slow_readers_closed_with_1013", outcome.closedAsSlowCount)

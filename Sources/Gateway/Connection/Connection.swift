@@ -59,7 +59,7 @@ struct Connection: ~Copyable {
   /// In the action dialect: `signalbox.v1` was selected, so messages beyond the seed's are understood.
   var speaksNative = false
   var pingIsOut = false
-  /// Some state event was held back: see `catchUp`.
+  /// State events wait for it in the rings of some of its tasks: see `readOn`.
   var lags = false
   /// On the list of connections that go at the end of the turn.
   var isCondemned = false

@@ -37,6 +37,9 @@ enum Audience: Int, Sendable, CaseIterable {
   static let count = 6
 
   var isNative: Bool { self == .native || self == .nativeCompressed }
+
+  /// The number of its pair, plain and compressed: below `count` / 2.
+  var dialect: Int { rawValue >> 1 }
 }
 
 /// A connection that wants to follow a task.

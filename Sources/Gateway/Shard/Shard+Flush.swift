@@ -25,6 +25,8 @@ extension Shard {
   private func flushMarked(_ slot: Int32, _ budget: inout FlushBudget) {
     let connection = unsafe connections.place(slot)
     guard unsafe connection.pointee.isMarked else { return }
+    // While it is marked still, so that what it queues does not mark it again.
+    if unsafe connection.pointee.lags, unsafe connection.pointee.outboundHead < 0 { readOn(slot) }
     unsafe connection.pointee.isMarked = false
     unsafe connection.pointee.isLeftOver = false
     unsafe budget.spend(byteCount: Int(connection.pointee.pendingByteCount))

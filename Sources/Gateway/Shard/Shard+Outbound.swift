@@ -112,7 +112,8 @@ extension Shard {
 
   /// Everything queued has left: what waited for that.
   func drained(_ slot: Int32) {
-    if connections[slot].lags { catchUp(slot) }
+    // It reads on when its turn to be written comes, not here: who has just queued something may still be at it.
+    if connections[slot].lags, connections[slot].phase == .open { mark(slot) }
     switch connections[slot].phase {
     case .flushing:
       if connections[slot].endsStream {

@@ -93,65 +93,39 @@ extension Shard {
   private func deliver(
     _ run: some RandomAccessCollection<TaskDelivery>, to topic: LocalTopic, frames indices: RunFrames
   ) {
-    guard let oldest = run.first, let newest = run.last else { return }
-    if !newest.isRepeat { topic.newest = newest }
-    let isTerminal = newest.isTerminal
-    let offset = oldest.offset
+    guard let newest = run.last else { return }
     // The frame for the dialect of the watcher before: those of a topic nearly always follow in one.
     var dialect = -1
     var frame = RunFrames.none
     var known: UnsafeMutablePointer<FramePool.Entry>?
-    let slowByteCount = shared.configuration.sendBufferByteCount / ShardLimits.conflationShare
     for place in 0..<topic.watchers.count {
       let watcher = topic.watchers[place]
-      if watcher.audience.rawValue >> 1 != dialect {
-        dialect = watcher.audience.rawValue >> 1
+      if watcher.audience.dialect != dialect {
+        dialect = watcher.audience.dialect
         frame = indices.indices[dialect]
         unsafe known = frame >= 0 ? frames.place(frame) : nil
       }
       guard let entry = unsafe known else {
         // Where the pool had no room for the event the connection goes: nobody would notice the gap.
-        if frame == RunFrames.noRoom { condemn(watcher.slot, .slowConsumer) }
+        if frame == RunFrames.noRoom, newest.isTerminal || !watcher.isLagging {
+          condemn(watcher.slot, .slowConsumer)
+        }
         continue
       }
       let connection = unsafe connections.place(watcher.slot)
-      if unsafe connection.pointee.awaitsWritable, !isTerminal,
-        unsafe Int(connection.pointee.pendingByteCount) > slowByteCount
+      if unsafe watcher.isLagging || connection.pointee.pendingByteCount > 0,
+        unsafe !queues(
+          run, of: topic, place,
+          byteCount: entry.pointee.bytes(compressed: connection.pointee.readsCompressed).count)
       {
-        // The kernel refuses bytes, and a share of the limit waits already. A newer state supersedes this one: whoever
-        // does not keep up gets the newest when it is ready for it.
-        topics.fallBehind(topic, place, after: offset - 1)
-        unsafe connection.pointee.lags = true
-        metrics.add(.eventsConflated, run.count)
         continue
-      }
-      if watcher.isLagging {
-        let former = topics.catchUp(topic, place)
-        if watcher.audience.isNative, let first = oldest.native {
-          // It has caught up with the queue meanwhile: the first event says how many it missed.
-          send(watcher.slot, first.skipping(offset - former - 1))
-          for delivery in run.dropFirst() { if let frame = delivery.native { send(watcher.slot, frame) } }
-          continue
-        }
       }
       unsafe enqueue(connection, watcher.slot, frame, entry)
     }
+    if topic.laggardCount > 0, !newest.isRepeat { topics.keep(run, of: topic) }
     metrics.observe(.broadcastFanout, Double(topic.watchers.count), times: run.count)
-    for dialect in 0..<3 where indices.indices[dialect] >= 0 { frames.settle(indices.indices[dialect]) }
-  }
-
-  /// The queue has left: the newest state of every task that the connection lags behind of.
-  func catchUp(_ slot: Int32) {
-    connections[slot].lags = false
-    topics.lagging(listHead: connections[slot].subscriptionHead) { topic, place in
-      let former = topics.catchUp(topic, place)
-      guard let newest = topic.newest, newest.offset > former else { return }
-      switch topic.watchers[place].audience {
-      case .native, .nativeCompressed:
-        if let frame = newest.native { send(slot, frame.skipping(newest.offset - former - 1)) }
-      case .task, .taskCompressed: if let frame = newest.taskDialect { send(slot, frame) }
-      case .execution, .executionCompressed: if let frame = newest.execution { send(slot, frame) }
-      }
+    for dialect in 0..<(Audience.count / 2) where indices.indices[dialect] >= 0 {
+      frames.settle(indices.indices[dialect])
     }
   }
 
@@ -179,7 +153,7 @@ extension RunFrames {
   /// One event's frames.
   static func admit(_ delivery: TaskDelivery, pool: FramePool) -> RunFrames {
     var frames = RunFrames()
-    for dialect in 0..<3 {
+    for dialect in 0..<(Audience.count / 2) {
       guard let frame = delivery.frame(dialect) else { continue }
       frames.indices[dialect] = pool.admit(frame) ?? noRoom
     }
@@ -189,7 +163,7 @@ extension RunFrames {
   /// Several events' frames, joined for those who are there.
   static func admit(_ run: [TaskDelivery], for topic: LocalTopic, pool: FramePool) -> RunFrames {
     var frames = RunFrames()
-    for dialect in 0..<3 {
+    for dialect in 0..<(Audience.count / 2) {
       let isReadPlainly = topic.has(Audience.allCases[dialect * 2])
       let isReadCompressed = topic.has(Audience.allCases[dialect * 2 + 1])
       guard isReadPlainly || isReadCompressed else { continue }
@@ -203,8 +177,8 @@ extension RunFrames {
 }
 
 extension TaskDelivery {
-  /// The frame of a dialect, numbered as the pairs of `Audience` are.
-  fileprivate func frame(_ dialect: Int) -> SharedFrame? {
+  /// The frame of a dialect, as `Audience.dialect` numbers them.
+  func frame(_ dialect: Int) -> SharedFrame? {
     switch dialect {
     case 0: native
     case 1: taskDialect

@@ -228,9 +228,13 @@ enum ShardLimits {
   static let pipelinedByteCountMax = 65_536
   /// Connections parked at once for a close with 1013, over all shards (contract §2).
   static let parkedCountMax = 256
-  /// State events are conflated once the kernel refuses bytes and 1/4 of the hard limit waits: what waits is already
-  /// seconds old for such a reader, and the rest of the limit stays free for control events.
-  static let conflationShare = 4
+  /// Bytes up to which state events are queued for a connection whose kernel refuses more: further ones wait in their task's
+  /// ring. At most 1/4 of the hard limit, whose rest is for what may not be left out. One that reads on queues as many at once.
+  static let lagByteCountMax = 16_384
+  static let lagShare = 4
+  /// State events of one turn are written before its end where 1/4 of the hard limit has come together: then it shows
+  /// whether the kernel refuses.
+  static let unflushedShare = 4
   /// Payload bytes from which compression pays: 163 bytes cost 12 µs to save 42.
   static let compressedByteCountMin = 256
   /// Requests that wait for the answer to one confirmation or message.

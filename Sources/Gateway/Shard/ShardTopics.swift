@@ -15,8 +15,8 @@ struct Watcher: BitwiseCopyable {
   /// The connection's subscription node that stands for this entry.
   var node: Int32
   var audience: Audience
-  /// Tasks: a state event was held back because the connection does not keep up. How far it had come is in
-  /// `ShardTopics.lagOffsets`.
+  /// Tasks: state events wait in the topic's ring because the connection does not keep up. How far it has come is in
+  /// `ShardTopics.cursors`.
   var isLagging = false
 }
 
@@ -27,8 +27,10 @@ final class LocalTopic {
   var watchers = PackedList<Watcher>()
   /// Watchers by audience, so that nothing is made ready for nobody.
   private(set) var audienceCounts = InlineArray<6, Int32>(repeating: 0)
-  /// Tasks: the newest event that was queued, for those that lag.
-  var newest: TaskDelivery?
+  /// Tasks: the recent events, while any of the watchers lags.
+  fileprivate(set) var ring: EventRing?
+  /// Watchers that lag.
+  fileprivate(set) var laggardCount = 0
   /// Tasks: this turn's events that wait for `Shard.closeRuns`, as indices into the shard's list; −1 for none.
   var runHead: Int32 = -1
   var runTail: Int32 = -1
@@ -51,6 +53,14 @@ struct SubscriptionNode {
   var next: Int32 = -1
 }
 
+/// How far a connection that lags behind of a task came when it read on.
+enum ReadingOn {
+  case caughtUp
+  /// There was room for some of what the ring has for it.
+  case inPart
+  case notAtAll
+}
+
 /// Bounds of subscriptions.
 enum SubscriptionLimits {
   /// Subscriptions of one connection: a page shows hundreds of tasks, not tens of thousands.
@@ -68,12 +78,23 @@ enum SubscriptionLimits {
 /// Both directions are indices, so that a connection's end costs its own subscriptions only.
 final class ShardTopics {
   private var topics: [TopicKey: LocalTopic] = [:]
-  /// The last event that those who lag got before it, by their subscription's node.
-  private var lagOffsets: [Int32: Int] = [:]
+  /// Cursors of those who lag, by their subscription's node: the offset of the last event that they got.
+  private var cursors: [Int32: Int] = [:]
+  /// Entries for which the cursors keep their storage when nobody lags any more.
+  private static let cursorCapacityMax = 1024
+  /// Bytes of all rings, and how many there may be.
+  private(set) var ringByteCount = 0
+  private let ringByteCountMax: Int
   private let nodes = Slab<SubscriptionNode>(countMax: SubscriptionLimits.perShardCountMax) { SubscriptionNode() }
+
+  init(ringByteCountMax: Int = RingLimits.perShardByteCountMax) {
+    self.ringByteCountMax = ringByteCountMax
+  }
 
   var subscriptionCount: Int { nodes.count }
   var topicCount: Int { topics.count }
+  /// Subscriptions whose connections do not keep up.
+  var laggardCount: Int { cursors.count }
 
   func topic(_ key: TopicKey) -> LocalTopic? { topics[key] }
 
@@ -102,29 +123,84 @@ final class ShardTopics {
     return true
   }
 
-  /// A watcher is not told of an event. What it was told last is kept at the first one of a row.
+  // MARK: Those who do not keep up
+
+  /// A watcher that has got everything up to an offset gets nothing more for now. What follows goes into the topic's ring,
+  /// by `keep`.
   func fallBehind(_ topic: LocalTopic, _ place: Int, after offset: Int) {
     guard !topic.watchers[place].isLagging else { return }
     topic.watchers[place].isLagging = true
-    lagOffsets[topic.watchers[place].node] = offset
+    cursors[topic.watchers[place].node] = offset
+    topic.laggardCount += 1
+    if topic.ring == nil { topic.ring = EventRing() }
   }
 
-  /// A watcher that lagged is about to be told of the newest: the offset of the last event that it got before.
+  /// Keeps events for those who lag. With the last of them the ring goes.
+  func keep(_ run: some RandomAccessCollection<TaskDelivery>, of topic: LocalTopic) {
+    guard let ring = topic.ring else { return }
+    ringByteCount -= ring.byteCount
+    ring.append(run, byteCountMax: min(RingLimits.byteCountMax, ringByteCountMax - ringByteCount))
+    ringByteCount += ring.byteCount
+  }
+
+  /// The offset of the last event that a watcher that lags has got.
+  func cursor(_ topic: LocalTopic, _ place: Int) -> Int { cursors[topic.watchers[place].node] ?? 0 }
+
+  /// A watcher that lags has got one event more.
+  func moveCursor(_ topic: LocalTopic, _ place: Int, to offset: Int) {
+    cursors[topic.watchers[place].node] = offset
+  }
+
+  /// A watcher that lagged has all there is, or is about to: the offset of the last event that it got before.
   func catchUp(_ topic: LocalTopic, _ place: Int) -> Int {
+    guard topic.watchers[place].isLagging else { return 0 }
     topic.watchers[place].isLagging = false
-    return lagOffsets.removeValue(forKey: topic.watchers[place].node) ?? 0
+    topic.laggardCount -= 1
+    if topic.laggardCount == 0, let ring = topic.ring {
+      ringByteCount -= ring.byteCount
+      topic.ring = nil
+    }
+    let cursor = cursors.removeValue(forKey: topic.watchers[place].node) ?? 0
+    if cursors.isEmpty, cursors.capacity > Self.cursorCapacityMax { cursors = [:] }
+    return cursor
   }
 
-  /// The topics of a connection of which it lags behind, each with its place among the watchers.
-  func lagging(listHead: Int32, _ body: (LocalTopic, Int) -> Void) {
+  /// Has a connection read on in each topic of which it lags behind, until there is no room for more. Next time its list
+  /// begins behind the last that got some, so that no topic waits for busier ones for ever.
+  ///
+  /// - Returns: whether it has caught up with all.
+  func readOn(listHead: inout Int32, _ body: (LocalTopic, Int) -> ReadingOn) -> Bool {
+    var previous: Int32 = -1
     var index = listHead
     while index >= 0 {
       if let topic = nodes[index].topic {
         let place = Int(nodes[index].watcherIndex)
-        if topic.watchers[place].isLagging { body(topic, place) }
+        if topic.watchers[place].isLagging {
+          switch body(topic, place) {
+          case .caughtUp: break
+          case .inPart:
+            beginList(&listHead, behind: index)
+            return false
+          case .notAtAll:
+            beginList(&listHead, behind: previous)
+            return false
+          }
+        }
       }
+      previous = index
       index = nodes[index].next
     }
+    return true
+  }
+
+  /// Puts the nodes up to the given one, −1 for none, at the end of a connection's list.
+  private func beginList(_ listHead: inout Int32, behind last: Int32) {
+    guard last >= 0, nodes[last].next >= 0 else { return }
+    var tail = last
+    while nodes[tail].next >= 0 { tail = nodes[tail].next }
+    nodes[tail].next = listHead
+    listHead = nodes[last].next
+    nodes[last].next = -1
   }
 
   /// The audience with which a connection follows a topic; nil where it does not. Walks the connection's own list.
@@ -141,9 +217,14 @@ final class ShardTopics {
 
   /// The connection has been told of everything up to the offset: it lags no more.
   func advance(_ key: TopicKey, to offset: Int, listHead: Int32) {
-    lagging(listHead: listHead) { topic, place in
-      guard topic.key == key, offset >= lagOffsets[topic.watchers[place].node] ?? 0 else { return }
-      _ = catchUp(topic, place)
+    var index = listHead
+    while index >= 0 {
+      if let topic = nodes[index].topic, topic.key == key {
+        let place = Int(nodes[index].watcherIndex)
+        if offset >= cursor(topic, place) { _ = catchUp(topic, place) }
+        return
+      }
+      index = nodes[index].next
     }
   }
 
@@ -175,7 +256,7 @@ final class ShardTopics {
   private func detach(_ index: Int32, from topic: LocalTopic) -> Audience {
     let place = Int(nodes[index].watcherIndex)
     let audience = topic.watchers[place].audience
-    if topic.watchers[place].isLagging { _ = catchUp(topic, place) }
+    _ = catchUp(topic, place)
     topic.count(audience, by: -1)
     topic.watchers.removeBySwapping(place)
     if place < topic.watchers.count { nodes[topic.watchers[place].node].watcherIndex = Int32(place) }

@@ -163,6 +163,8 @@ final class SimulatedGateway {
       note("frames", shard.frames.count, shard.index)
       note("subscriptions", shard.topics.subscriptionCount, shard.index)
       note("topics", shard.topics.topicCount, shard.index)
+      note("laggards", shard.topics.laggardCount, shard.index)
+      note("bytes of rings", shard.topics.ringByteCount, shard.index)
       note("interests", shard.interests.count, shard.index)
       note("asked connections", shard.asked.values.reduce(0) { $0 + $1.count }, shard.index)
       note("gatherings", shard.gatherings.count, shard.index)
