@@ -59,10 +59,10 @@ struct SQLiteEngineTests {
           .put(.task, key: Int64($0.offset), name: $0.offset == 0 ? "" : "a\0b", record: $0.element)
         })
     }
-    try StoreFixture.withEngine(folder.store) { #expect(try $0.load().rows(of: .task).map(\.record) == records) }
+    #expect(try StoreFixture.stored(folder.store).rows(of: .task).map(\.record) == records)
   }
 
-  @Test(arguments: [Int64.min, -1, 0, .max - 1]) func `a key may be any number`(_ key: Int64) throws {
+  @Test(arguments: [Int64.min, -1, 0, Int64.max - 1] as [Int64]) func `a key may be any number`(_ key: Int64) throws {
     try StoreFixture.withEngine(folder.store) { engine in
       try engine.commit([StoreFixture.put(key, "a")])
       let state = try engine.load()
@@ -85,12 +85,12 @@ struct SQLiteEngineTests {
       #expect(state.wasStoppedCleanly == isClean)
       #expect(state.rows(of: .task).count == 1)
     }
-    try StoreFixture.withEngine(folder.store) { #expect(try $0.load().wasStoppedCleanly) }
+    #expect(try StoreFixture.stored(folder.store).wasStoppedCleanly)
   }
 
   @Test func `an engine that is given up without a word is no stop in order`() throws {
     do { _ = try SQLiteEngine(path: folder.store) }
-    try StoreFixture.withEngine(folder.store) { #expect(try !$0.load().wasStoppedCleanly) }
+    #expect(try !StoreFixture.stored(folder.store).wasStoppedCleanly)
   }
 
   @Test func `what a crash left in the log is there`() throws {
@@ -157,7 +157,7 @@ struct SQLiteEngineTests {
       #expect(try engine.session?.connection.integer("PRAGMA user_version") == 2)
     }
     // Once is enough, and the former release leaves it alone.
-    try StoreFixture.withEngine(folder.store, settings: settings) { #expect(try $0.load().rows(of: .task).count == 2) }
+    #expect(try StoreFixture.stored(folder.store, settings: settings).rows(of: .task).count == 2)
     #expect(StoreFixture.failure { _ = try SQLiteEngine(path: folder.store) }?.kind == .newerSchema)
   }
 
@@ -167,7 +167,8 @@ struct SQLiteEngineTests {
     settings.migrations.append(.init(version: 2, statements: "CREATE TABLE extra (a); CREATE TABLE tasks (a);"))
     #expect(StoreFixture.failure { _ = try SQLiteEngine(path: folder.store, settings: settings) }?.kind == .other)
     try StoreFixture.withEngine(folder.store) { engine in
-      #expect(try engine.load().rows(of: .task).count == 1)
+      let state = try engine.load()
+      #expect(state.rows(of: .task).count == 1)
       #expect(try engine.session?.connection.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'extra'") == 0)
     }
   }

@@ -13,7 +13,7 @@ struct StoreFileTests {
   /// A store with rows, stopped in order, its lock taken away.
   private func makeStore() throws {
     try StoreFixture.withEngine(folder.store) { try $0.commit(StoreFixture.many(1...50)) }
-    unlink(folder.store + "-lock")
+    unsafe unlink(folder.store + "-lock")
   }
 
   /// Checks that the start is refused with one line, and nothing is touched.
@@ -52,7 +52,7 @@ struct StoreFileTests {
     try TestFile.write(folder.store, whole.dropLast())
     try expectRefusal(.corrupt, says: ["pages"])
     try TestFile.write(folder.store, whole)
-    try StoreFixture.withEngine(folder.store) { #expect(try $0.load().rows(of: .task).count == 50) }
+    #expect(try StoreFixture.stored(folder.store).rows(of: .task).count == 50)
   }
 
   @Test(
@@ -95,13 +95,13 @@ struct StoreFileTests {
   func `a database without a table is begun`(_ statements: String) throws {
     try StoreFixture.makeDatabase(folder.store, statements)
     try StoreFixture.withEngine(folder.store) { try $0.commit([StoreFixture.put(1, "a")]) }
-    try StoreFixture.withEngine(folder.store) { #expect(try $0.load().rows(of: .task).count == 1) }
+    #expect(try StoreFixture.stored(folder.store).rows(of: .task).count == 1)
   }
 
   @Test func `a folder or a pipe is no store`() throws {
     let failure = try #require(StoreFixture.failure { _ = try SQLiteEngine(path: folder.path) })
     #expect(failure.kind == .unreadable && failure.detail.contains("a folder"))
-    mkfifo(folder.store, 0o600)
+    unsafe mkfifo(folder.store, 0o600)
     let other = try #require(StoreFixture.failure { _ = try SQLiteEngine(path: folder.store) })
     #expect(other.kind == .unreadable && other.detail.contains("no regular file"))
     #expect(folder.names == ["signalbox.db"])
@@ -116,17 +116,23 @@ struct StoreFileTests {
     #expect(folder.names.isEmpty)
   }
 
+  private typealias SetUser = @convention(c) (UInt32) -> Int32
+
   /// As a user without rights, on this thread alone: root may read everything.
-  private func withoutRights(_ body: () throws -> Void) rethrows {
-    let before = setfsuid(65_534)
-    defer { setfsuid(uid_t(before)) }
+  private func withoutRights(_ body: () throws -> Void) throws {
+    // Of a header that Swift's module of the C library leaves out.
+    guard let symbol = unsafe dlsym(nil, "setfsuid") else { throw TemporaryFolder.Failure() }
+    // SAFETY: the C library's function has this type.
+    let setUser = unsafe unsafeBitCast(symbol, to: SetUser.self)
+    let before = setUser(65_534)
+    defer { _ = setUser(UInt32(bitPattern: before)) }
     try body()
   }
 
   @Test(.enabled(if: geteuid() == 0)) func `a store that may not be read is refused`() throws {
-    chmod(folder.path, 0o755)
+    unsafe chmod(folder.path, 0o755)
     try makeStore()
-    chmod(folder.store, 0o600)
+    unsafe chmod(folder.store, 0o600)
     try withoutRights {
       let failure = try #require(StoreFixture.failure { _ = try SQLiteEngine(path: folder.store) })
       #expect(failure.kind == .unreadable && failure.detail.contains("permission denied"))
@@ -135,9 +141,9 @@ struct StoreFileTests {
   }
 
   @Test(.enabled(if: geteuid() == 0)) func `a store that may only be read is refused`() throws {
-    chmod(folder.path, 0o777)
+    unsafe chmod(folder.path, 0o777)
     try makeStore()
-    chmod(folder.store, 0o644)
+    unsafe chmod(folder.store, 0o644)
     let before = try TestFile.bytes(folder.store)
     try withoutRights {
       let failure = try #require(StoreFixture.failure { _ = try SQLiteEngine(path: folder.store) })
@@ -147,9 +153,9 @@ struct StoreFileTests {
   }
 
   @Test(.enabled(if: geteuid() == 0)) func `a folder in which nothing may be made is named`() throws {
-    chmod(folder.path, 0o755)
+    unsafe chmod(folder.path, 0o755)
     try makeStore()
-    chmod(folder.store, 0o666)
+    unsafe chmod(folder.store, 0o666)
     try withoutRights {
       let failure = try #require(StoreFixture.failure { _ = try SQLiteEngine(path: folder.store) })
       #expect(failure.detail.contains("signalbox.db-lock") && failure.detail.contains("permission denied"))
@@ -162,13 +168,13 @@ struct StoreFileTests {
       let path = folder.path + "/" + name
       try StoreFixture.withEngine(path) { try $0.commit([StoreFixture.put(1, "a")]) }
       #expect(folder.names.contains(name))
-      try StoreFixture.withEngine(path) { #expect(try $0.load().rows(of: .task).count == 1) }
+      #expect(try StoreFixture.stored(path).rows(of: .task).count == 1)
     }
   }
 
   @Test func `a second gateway is told who has the store, by whatever name it comes`() throws {
     let link = folder.path + "/link.db"
-    symlink(folder.store, link)
+    unsafe symlink(folder.store, link)
     var settings = SQLiteEngine.Settings()
     settings.lockPatienceMilliseconds = 0
     try StoreFixture.withEngine(folder.store) { _ in

@@ -20,8 +20,8 @@ final class TemporaryFolder: Sendable {
   }
 
   deinit {
-    for name in names { unlink(path + "/" + name) }
-    rmdir(path)
+    for name in names { unsafe unlink(path + "/" + name) }
+    unsafe rmdir(path)
   }
 
   /// A store's path in it.
@@ -35,7 +35,7 @@ final class TemporaryFolder: Sendable {
     while let entry = unsafe readdir(folder) {
       // SAFETY: d_name ends with a zero, and lives until the next readdir.
       let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) {
-        String(decoding: unsafe $0.prefix { $0 != 0 }, as: UTF8.self)
+        unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
       }
       if name != ".", name != ".." { names.append(name) }
     }
@@ -75,11 +75,24 @@ enum StoreFixture {
     try body(engine)
   }
 
-  static func put(_ table: StoreTable = .task, _ key: Int64, _ record: String, name: String = "scan-1") -> StoreChange {
+  /// What a start finds; it stops in order.
+  static func stored(_ path: String, settings: SQLiteEngine.Settings = .init()) throws -> StoredState {
+    let engine = try SQLiteEngine(path: path, settings: settings)
+    defer { engine.close(isClean: true) }
+    return try engine.load()
+  }
+
+  static func put(_ key: Int64, _ record: String, name: String = "scan-1") -> StoreChange {
+    put(.task, key, record, name: name)
+  }
+
+  static func put(_ table: StoreTable, _ key: Int64, _ record: String, name: String = "scan-1") -> StoreChange {
     .put(table, key: key, name: name, record: Array(record.utf8))
   }
 
-  static func row(_ table: StoreTable = .task, _ key: Int64, _ record: String) -> StoredRow {
+  static func row(_ key: Int64, _ record: String) -> StoredRow { row(.task, key, record) }
+
+  static func row(_ table: StoreTable, _ key: Int64, _ record: String) -> StoredRow {
     StoredRow(table: table, key: key, record: Array(record.utf8))
   }
 

@@ -107,14 +107,14 @@ struct StoreRecoveryTests {
   @Test func `moved away, and back`() throws {
     try withStore { engine in
       let elsewhere = folder.path + "/elsewhere.db"
-      rename(folder.store, elsewhere)
+      unsafe rename(folder.store, elsewhere)
       try expectFailure(.other, engine)
       #expect(StoreFixture.failure { try engine.recover() }?.detail.contains("moved or replaced") == true)
       #expect(!folder.names.contains("signalbox.db"))
       // Another file in its place is not the one that has the rows.
       try TestFile.write(folder.store, try TestFile.bytes(elsewhere))
       try expectFailure(.other, engine)
-      rename(elsewhere, folder.store)
+      unsafe rename(elsewhere, folder.store)
       try engine.recover()
       try engine.commit([StoreFixture.put(1, "later")])
     }
@@ -131,7 +131,7 @@ struct StoreRecoveryTests {
       try TestFile.write(folder.store, older)
       #expect(StoreFixture.failure { try engine.recover() }?.detail.contains("moved or replaced") == true)
     }
-    try StoreFixture.withEngine(folder.store) { #expect(try $0.load().rows(of: .task).count == 1) }
+    #expect(try StoreFixture.stored(folder.store).rows(of: .task).count == 1)
   }
 
   @Test func `a limit of the file's size is a full disk`() async {
@@ -141,14 +141,14 @@ struct StoreRecoveryTests {
       let folder = try TemporaryFolder()
       let engine = try SQLiteEngine(path: folder.store)
       try engine.commit([StoreFixture.put(1, "a")])
-      var limit = rlimit(rlim_cur: 256 << 10, rlim_max: RLIM_INFINITY)
+      var limit = rlimit(rlim_cur: 256 << 10, rlim_max: .max)
       // SAFETY: the structure outlives the call, here and below.
       try #require(unsafe setrlimit(__rlimit_resource_t(1), &limit) == 0)
       let failure = StoreFixture.failure { try engine.commit(StoreFixture.many(2...2000)) }
       try #require(failure?.kind == .full, "\(String(describing: failure))")
       try engine.recover()
       try #require(StoreFixture.failure { try engine.commit(StoreFixture.many(2...2000)) }?.kind == .full)
-      limit.rlim_cur = RLIM_INFINITY
+      limit.rlim_cur = .max
       try #require(unsafe setrlimit(__rlimit_resource_t(1), &limit) == 0)
       try engine.recover()
       try engine.commit(StoreFixture.many(2...2000))
