@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import sqlite3
 import subprocess
 from typing import Any, Sequence
 
@@ -300,3 +301,72 @@ def test_a_closed_standard_error_does_not_end_it(tmp_path: Any) -> None:
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+# The store
+
+
+TABLES = ("tasks", "histories", "confirmations", "messages", "idempotency")
+
+
+def make_store(path: Any, *statements: str) -> None:
+    """A store as a gateway of schema version 1 leaves it."""
+    connection = sqlite3.connect(path)
+    for table in TABLES:
+        connection.execute(f"CREATE TABLE {table} (key INTEGER PRIMARY KEY, name TEXT NOT NULL, record TEXT NOT NULL)")
+    connection.execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
+    connection.execute(f"PRAGMA application_id = {int.from_bytes(b'SgBx', 'big')}")
+    connection.execute("PRAGMA user_version = 1")
+    for statement in statements:
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+def test_check_store_counts_the_rows_of_a_whole_store_and_leaves_nothing_beside_it(tmp_path: Any) -> None:
+    store = tmp_path / "signalbox.db"
+    make_store(store, "INSERT INTO tasks VALUES (1, 'scan', '{}'), (2, 'scan', '{}')")
+    result = run_to_end("check-store", "--store", f"sqlite:{store}")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == ["ok", "tasks: 2 rows", *(f"{table}: 0 rows" for table in TABLES[1:])]
+    assert [path.name for path in tmp_path.iterdir()] == ["signalbox.db"]
+
+
+def test_check_store_lists_damage(tmp_path: Any) -> None:
+    store = tmp_path / "signalbox.db"
+    make_store(store, *(f"INSERT INTO tasks VALUES ({key}, 'scan', '{'x' * 2000}')" for key in range(200)))
+    content = bytearray(store.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 8192] = b"\xff" * 8192
+    store.write_bytes(content)
+    result = run_to_end("check-store", "--store", f"sqlite:{store}")
+    assert result.returncode == 1 and result.stderr == ""
+    assert result.stdout.strip() not in ("", "ok")
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (None, ["there is no store", "--store"]),
+        (b"some text", ["not an SQLite database"]),
+        ("other", ["another program's database"]),
+        ("newer", ["schema version 99", "newer release"]),
+    ],
+)
+def test_check_store_says_in_one_line_what_it_cannot_read(content: Any, named: Sequence[str], tmp_path: Any) -> None:
+    store = tmp_path / "signalbox.db"
+    if isinstance(content, bytes):
+        store.write_bytes(content)
+    elif content == "other":
+        make_store(store, "PRAGMA application_id = 7")
+    elif content == "newer":
+        make_store(store, "PRAGMA user_version = 99")
+    result = run_to_end("check-store", "--store", f"sqlite:{store}")
+    assert result.returncode == 66 and result.stdout == ""
+    line = one_line(result.stderr)
+    for word in [str(store), *named]:
+        assert word in line
+
+
+def test_check_store_of_memory_is_a_wrong_configuration() -> None:
+    result = run_to_end("check-store", "--store", "memory")
+    assert result.returncode == USAGE_ERROR and "sqlite:PATH" in one_line(result.stderr)

@@ -12,17 +12,20 @@ package struct GatewayFacts: Sendable, Equatable {
   package var droppedLogLineCount: Int
   /// Log lines left out because they repeated.
   package var repeatedLogLineCount: Int
+  /// How the store is.
+  package var store: StoreFacts
 
   /// Facts as given.
   package init(
     connectionLimit: Int, isDraining: Bool, isLastReloadGood: Bool = true, droppedLogLineCount: Int = 0,
-    repeatedLogLineCount: Int = 0
+    repeatedLogLineCount: Int = 0, store: StoreFacts = StoreFacts()
   ) {
     self.connectionLimit = connectionLimit
     self.isDraining = isDraining
     self.isLastReloadGood = isLastReloadGood
     self.droppedLogLineCount = droppedLogLineCount
     self.repeatedLogLineCount = repeatedLogLineCount
+    self.store = store
   }
 }
 
@@ -77,6 +80,7 @@ package struct PrometheusText {
     var text = PrometheusText(format)
     text.writeBuild()
     text.writeFacts(facts)
+    text.writeStore(facts.store)
     for family in MetricFamily.allCases { text.write(family, shards) }
     if let process { text.writeProcess(process) }
     if format == .openMetrics { text.body.append("# EOF\n") }
@@ -100,6 +104,25 @@ package struct PrometheusText {
       "config_last_reload_success", "1 where the newest reload was taken over.", facts.isLastReloadGood ? 1 : 0)
     writeCounter("log_lines_dropped", "Log lines lost because the writer fell behind.", facts.droppedLogLineCount)
     writeCounter("log_lines_repeated", "Log lines left out because they repeated.", facts.repeatedLogLineCount)
+  }
+
+  private mutating func writeStore(_ store: StoreFacts) {
+    writeGauge(
+      "store_up", "1 while the store takes what is to be kept; the memory store always does.", store.isUp ? 1 : 0)
+    writeCounter("store_commits", "Transactions of the store that became durable.", store.commitCount)
+    writeCounter("store_changes", "Rows that they wrote or removed.", store.changeCount)
+    let failures = "signalbox_store_failures"
+    writeCounterHead(failures, "Transactions of the store that failed, by kind.")
+    for kind in StoreFailure.Kind.allCases {
+      writeSample(failures + "_total", "kind=\"\(kind.text)\"", String(store.failureCounts[kind.rawValue]))
+    }
+    let durations = "signalbox_store_commit_duration_seconds"
+    writeHead(durations, "histogram", "How long transactions of the store took until they were durable.")
+    writeHistogram(
+      durations, HistogramBounds.latency, "", sum: store.durationSum,
+      counts: store.durationCounts.map { UInt64(clamping: $0) })
+    writeGauge("store_waiting_rows", "Rows whose newest state is not durable yet.", store.waitingRowCount)
+    writeGauge("store_waiting_bytes", "Bytes of those rows.", store.waitingByteCount)
   }
 
   private mutating func writeGauge(_ name: String, _ help: String, _ value: Int) {
@@ -155,14 +178,22 @@ package struct PrometheusText {
   private mutating func writeHistogram(
     _ family: MetricFamily, _ name: String, _ bounds: [Double], _ shards: [ShardMetrics], _ commonLabels: String
   ) {
+    let counts = (0...bounds.count).map { place in shards.reduce(UInt64(0)) { $0 &+ $1.word(family, place) } }
+    let sum = shards.reduce(0.0) { $0 + Double(bitPattern: $1.word(family, HistogramLayout.sumIndex(bounds))) }
+    writeHistogram(name, bounds, commonLabels, sum: sum, counts: counts)
+  }
+
+  /// - Parameter counts: of each bucket alone, the one above the last bound included.
+  private mutating func writeHistogram(
+    _ name: String, _ bounds: [Double], _ commonLabels: String, sum: Double, counts: [UInt64]
+  ) {
     // Each bucket is read once, and the count is their sum, so that a page never contradicts itself.
     var cumulative: UInt64 = 0
     for place in 0...bounds.count {
-      cumulative &+= shards.reduce(UInt64(0)) { $0 &+ $1.word(family, place) }
+      cumulative &+= counts[place]
       let bound = place < bounds.count ? String(bounds[place]) : "+Inf"
       writeSample(name + "_bucket", joined(commonLabels, "le=\"\(bound)\""), String(cumulative))
     }
-    let sum = shards.reduce(0.0) { $0 + Double(bitPattern: $1.word(family, HistogramLayout.sumIndex(bounds))) }
     writeSample(name + "_sum", commonLabels, String(sum))
     writeSample(name + "_count", commonLabels, String(cumulative))
   }

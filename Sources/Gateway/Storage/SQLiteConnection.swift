@@ -50,7 +50,23 @@ struct SQLiteError: Error {
   func error(_ code: Int32) -> SQLiteError {
     // SAFETY: SQLite's message stays valid until its next call on this connection.
     let message = unsafe String(cString: sqlite3_errmsg(raw))
-    return SQLiteError(code: code, systemErrorNumber: unsafe sqlite3_system_errno(raw), message: message)
+    let isInputOrOutput = code & 0xFF == SQLITE_IOERR
+    return SQLiteError(code: code, systemErrorNumber: isInputOrOutput ? fileErrorNumber : 0, message: message)
+  }
+
+  /// The system's error number of the last call that failed on the log or else the database; `sqlite3_system_errno` has that of
+  /// whatever was called since.
+  private var fileErrorNumber: Int32 {
+    for pointerKind in [SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER] {
+      var file: UnsafeMutablePointer<sqlite3_file>?
+      // SAFETY: of these kinds SQLite writes the address of one of its open files, which live as long as the connection.
+      guard unsafe sqlite3_file_control(raw, "main", pointerKind, &file) == SQLITE_OK, let file = unsafe file,
+        let control = unsafe file.pointee.pMethods?.pointee.xFileControl
+      else { continue }
+      var number: Int32 = 0
+      if unsafe control(file, SQLITE_FCNTL_LAST_ERRNO, &number) == SQLITE_OK, number != 0 { return number }
+    }
+    return 0
   }
 
   /// Whether a transaction is open.

@@ -15,10 +15,10 @@ final class SQLiteEngine: StoreEngine {
     var knownVersion: Int32 { migrations.last?.version ?? 0 }
   }
 
-  /// KiB of pages that SQLite keeps in memory: most commits touch rows that an earlier one touched.
-  private static let cacheKibibyteCount = 8192
+  /// KiB of pages that SQLite keeps in memory at most: most commits touch rows that an earlier one touched.
+  private static let cacheKibibyteCount = 32_768
   /// Pages of 4 KiB in the log before a commit writes them back: more save writing pages that change again.
-  private static let checkpointPageCount = 4000
+  private static let checkpointPageCount = 8000
   /// Bytes to which a log that grew in a burst is cut back.
   private static let logByteCountMax = 64 << 20
   /// Free pages that upkeep gives back to the file system in one step, and those that stay for the next rows.
@@ -67,7 +67,8 @@ final class SQLiteEngine: StoreEngine {
       if tableCount == 0 { try connection.execute("PRAGMA auto_vacuum = INCREMENTAL") }
       try Self.tune(connection)
       try SQLiteSchema.migrate(connection, from: version, through: settings.migrations)
-      wasStoppedCleanly = try connection.texts("SELECT value FROM meta WHERE name = 'stopped'").first ?? "clean" == "clean"
+      wasStoppedCleanly =
+        try connection.texts("SELECT value FROM meta WHERE name = 'stopped'").first ?? "clean" == "clean"
       try connection.execute(
         """
         BEGIN IMMEDIATE; INSERT OR REPLACE INTO meta VALUES ('stopped', 'unclean'), ('opened', '\(mark)'),
@@ -123,7 +124,9 @@ final class SQLiteEngine: StoreEngine {
         let rows = try session.rows(of: table)
         if let last = rows.last?.key {
           let (next, isOverflow) = last.addingReportingOverflow(1)
-          guard !isOverflow else { throw SQLiteError(code: SQLITE_CORRUPT, systemErrorNumber: 0, message: "a key is too large") }
+          guard !isOverflow else {
+            throw SQLiteError(code: SQLITE_CORRUPT, systemErrorNumber: 0, message: "a key is too large")
+          }
           state.nextKey = max(state.nextKey, next)
         }
         state.tables[Int(table.rawValue)] = rows
@@ -210,7 +213,8 @@ final class SQLiteSession {
     begin = try connection.prepare("BEGIN IMMEDIATE")
     end = try connection.prepare("COMMIT")
     for table in StoreTable.allCases {
-      puts.append(try connection.prepare("INSERT OR REPLACE INTO \(table.name) (key, name, record) VALUES (?1, ?2, ?3)"))
+      puts.append(
+        try connection.prepare("INSERT OR REPLACE INTO \(table.name) (key, name, record) VALUES (?1, ?2, ?3)"))
       removals.append(try connection.prepare("DELETE FROM \(table.name) WHERE key = ?1"))
     }
   }

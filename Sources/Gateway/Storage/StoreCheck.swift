@@ -27,7 +27,9 @@ package enum StoreCheck {
         throw StoreFailure(kind: .unreadable, detail: "there is no store \(path): name it with --store sqlite:PATH")
       }
       let knownVersion = SQLiteSchema.migrations.last?.version ?? 0
-      if try file.inspect(knownVersion: knownVersion) == .nothing, !hasLog(file) { return Report(lines: ["ok", "it is empty"]) }
+      if try file.inspect(knownVersion: knownVersion) == .nothing, !hasLog(file) {
+        return Report(lines: ["ok", "it is empty"])
+      }
       return try examine(file)
     } catch {
       // A damage is what was asked for; all else kept it from looking.
@@ -65,7 +67,8 @@ package enum StoreCheck {
     for byte in path.utf8 {
       switch byte {
       case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "/"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "/"), UInt8(ascii: "-"), UInt8(ascii: "_"),
+        UInt8(ascii: "."):
         text.unicodeScalars.append(Unicode.Scalar(byte))
       default:
         let digits = String(byte, radix: 16, uppercase: true)

@@ -11,7 +11,8 @@ extension StoreFailure {
     switch isLimit ? SQLITE_FULL : error.primaryCode {
     case SQLITE_FULL:
       self.init(
-        kind: .full, detail: "the store \(path) has no room to grow (\(said)): make room on its disk, or raise its quota")
+        kind: .full,
+        detail: "the store \(path) has no room to grow (\(said)): make room on its disk, or raise its quota")
     case SQLITE_READONLY:
       self.init(
         kind: .readOnly,
@@ -26,9 +27,11 @@ extension StoreFailure {
     case SQLITE_CANTOPEN, SQLITE_PERM, SQLITE_AUTH:
       self.init(
         kind: .unreadable,
-        detail: "the store \(path) cannot be opened (\(said)): let the gateway's user read and write the file and its folder")
+        detail:
+          "the store \(path) cannot be opened (\(said)): let the gateway's user read and write the file and its folder")
     default:
-      self.init(kind: .other, detail: "the store \(path) does not work (\(said)): look at the disk and the system's log")
+      self.init(
+        kind: .other, detail: "the store \(path) does not work (\(said)): look at the disk and the system's log")
     }
   }
 
@@ -41,11 +44,13 @@ extension StoreFailure {
         kind: .readOnly, detail: "the store's \(path) cannot be written (\(reason)): choose another place with --store")
     case ENOSPC, EDQUOT:
       return StoreFailure(
-        kind: .full, detail: "the store's \(path) cannot be made (\(reason)): make room on its disk, or raise its quota")
+        kind: .full, detail: "the store's \(path) cannot be made (\(reason)): make room on its disk, or raise its quota"
+      )
     default:
       return StoreFailure(
         kind: .unreadable,
-        detail: "the store's \(path) cannot be opened (\(reason)): let the gateway's user read and write it and its folder")
+        detail:
+          "the store's \(path) cannot be opened (\(reason)): let the gateway's user read and write it and its folder")
     }
   }
 
@@ -72,7 +77,8 @@ extension StoreFailure {
   static func newerSchema(_ path: String, version: Int64, known: Int32) -> StoreFailure {
     StoreFailure(
       kind: .newerSchema,
-      detail: "the store \(path) has schema version \(version), this release knows 1 to \(known): run the newer release")
+      detail: "the store \(path) has schema version \(version), this release knows 1 to \(known): run the newer release"
+    )
   }
 
   static func foreign(_ path: String) -> StoreFailure {
@@ -91,6 +97,7 @@ extension StoreFailure {
     StoreFailure(
       kind: .other,
       detail:
-        "the store \(path) was moved or replaced under the running gateway: put the same file back, or restart the gateway")
+        "the store \(path) was moved or replaced under the running gateway: put the same file back, or restart the gateway"
+    )
   }
 }

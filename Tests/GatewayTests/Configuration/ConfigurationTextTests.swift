@@ -11,7 +11,8 @@ struct ConfigurationTextTests {
       ([], Command.serve), (["serve"], .serve), (["check-config"], .checkConfiguration),
       (["print-config"], .printConfiguration(asMarkdown: false)),
       (["print-config", "--markdown"], .printConfiguration(asMarkdown: true)), (["verify"], .verify),
-      (["check-store"], .checkStore),       (["version"], .version), (["--version"], .version), (["help"], .help), (["--help"], .help), (["-h"], .help),
+      (["check-store"], .checkStore), (["version"], .version), (["--version"], .version), (["help"], .help),
+      (["--help"], .help), (["-h"], .help),
       (["serve", "--help", "--nope"], .help),
     ] as [([String], Command)])
   func `the command of a line`(arguments: [String], command: Command) throws {
