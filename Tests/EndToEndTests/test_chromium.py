@@ -312,7 +312,6 @@ class TestRefusals:
 # ---- Server-sent events ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(reason="server-sent events are not served yet", strict=True)
 def test_event_source_follows_a_task_from_its_snapshot(start_gateway, browsers):
     gateway = start_gateway("--dev")
     publisher = Publisher(gateway.url, api_key=None)

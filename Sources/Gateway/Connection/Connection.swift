@@ -6,7 +6,7 @@ enum ConnectionPhase: UInt8 {
   case free
   /// Speaks HTTP; `exchange` is set.
   case http
-  /// An open WebSocket.
+  /// An open WebSocket, or an event stream that has begun.
   case open
   /// Our close frame is on its way; only the peer's close frame is still of interest.
   case closing
@@ -20,6 +20,8 @@ package enum SocketEndpoint: UInt8, Sendable, CaseIterable {
   case execution
   case action
   case echo
+  /// An event stream: no WebSocket, but open, counted and subscribed as one.
+  case sse
 
   package var label: StaticString {
     switch self {
@@ -27,6 +29,7 @@ package enum SocketEndpoint: UInt8, Sendable, CaseIterable {
     case .execution: "execution"
     case .action: "action"
     case .echo: "echo"
+    case .sse: "sse"
     }
   }
 }
@@ -108,7 +111,7 @@ struct Connection: ~Copyable {
 
   /// Whether something waits for the queue to leave.
   @inline(__always)
-  var hasMoreToDo: Bool { phase != .open || lags || endpoint == .echo }
+  var hasMoreToDo: Bool { phase != .open || lags || endpoint == .echo || endpoint == .sse }
 }
 
 /// Who is on a connection and what it waits for: made where there is anything to say, given up where there no longer is.

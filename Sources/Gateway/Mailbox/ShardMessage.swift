@@ -20,8 +20,11 @@ enum Audience: Int, Sendable, CaseIterable {
   case taskCompressed
   case execution
   case executionCompressed
+  case sse
+  /// Nobody's: an event stream is not compressed. It keeps the pairs whole.
+  case sseCompressed
 
-  static let count = 6
+  static let count = 8
 
   var isNative: Bool { self == .native || self == .nativeCompressed }
 }
@@ -35,6 +38,8 @@ struct WatchRequest: Sendable {
     case task
     /// The action dialect, named by `execution_id`.
     case execution
+    /// An event stream.
+    case stream
   }
 
   let task: TaskIdentifier
@@ -66,9 +71,13 @@ struct TaskDelivery: Sendable {
   let native: SharedFrame?
   let taskDialect: SharedFrame?
   let execution: SharedFrame?
+  var sse: SharedFrame?
   let isTerminal: Bool
   /// No event, but the latest status once more.
   var isRepeat = false
+
+  /// Whether there is anything in it for the shard that it is for.
+  var isWanted: Bool { native != nil || taskDialect != nil || execution != nil || sse != nil }
 }
 
 /// A message that is not a task's event, and whom it is for.
@@ -86,6 +95,8 @@ struct Relay: Sendable {
   }
   let target: Target
   let frame: SharedFrame
+  /// The same for the task's event streams, where the message is for its watchers and there are any.
+  var sse: SharedFrame?
   let from: ReplyAddress
 }
 
@@ -129,7 +140,10 @@ extension ShardMessage {
   /// The same for one of several shards: with a frame object of that shard's own.
   func handedOver() -> ShardMessage {
     switch self {
-    case .relay(let relay): .relay(Relay(target: relay.target, frame: relay.frame.handedOver(), from: relay.from))
+    case .relay(let relay):
+      .relay(
+        Relay(
+          target: relay.target, frame: relay.frame.handedOver(), sse: relay.sse?.handedOver(), from: relay.from))
     case .ask(let notice):
       .ask(
         ConfirmationNotice(

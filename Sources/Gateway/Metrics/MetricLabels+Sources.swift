@@ -9,6 +9,7 @@ extension EndpointLabel {
     case .execution: self = .execution
     case .action: self = .action
     case .echo: self = .echo
+    case .sse: self = .sse
     }
   }
 }

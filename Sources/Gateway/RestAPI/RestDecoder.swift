@@ -73,7 +73,7 @@ struct RestDecoder {
     case .broadcast: return .broadcast(try RequestBodies.object(body))
     case .channel(let channel): return .channel(channel, try RequestBodies.object(body))
     case .sendMessage(let user):
-      let requiresAcknowledgement = try flag("requires_ack", in: query)
+      let requiresAcknowledgement = try Self.flag("requires_ack", in: query)
       return .sendMessage(
         user, body: try RequestBodies.object(body), requiresAcknowledgement: requiresAcknowledgement,
         waitSeconds: requiresAcknowledgement ? try waitSeconds(query) : 0)
@@ -84,7 +84,7 @@ struct RestDecoder {
       return .findMessage(message, userHash: hash)
     case .closeUser(let user): return .closeUser(user)
     case .tickets: return .ticket(try RequestBodies.ticket(body))
-    case .publish, .livez, .readyz, .metrics, .status, .openAPI, .dashboard, .dashboardRedirect, .echo:
+    case .publish, .livez, .readyz, .metrics, .status, .openAPI, .dashboard, .dashboardRedirect, .echo, .stream:
       throw Problem(.internalError, "this call has no action")
     }
   }
@@ -153,7 +153,7 @@ struct RestDecoder {
     return value
   }
 
-  private func flag(_ name: String, in query: Span<UInt8>) throws(Problem) -> Bool {
+  static func flag(_ name: String, in query: Span<UInt8>) throws(Problem) -> Bool {
     switch QueryItems.first(name, in: query) {
     case nil, "0", "false", "off": return false
     case "1", "true", "on", "": return true

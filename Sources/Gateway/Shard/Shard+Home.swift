@@ -138,6 +138,7 @@ extension Shard {
     let execution = frame(for: .execution, .executionCompressed, interest) {
       ExecutionDialect.status(record.snapshot, now: event.occurredAt)
     }
+    let sse: SharedFrame? = interest.has(.sse) ? .raw(StreamDialect.event(event)) : nil
     for shard in 0..<shared.shardCount {
       func wanted(_ frame: SharedFrame?, _ plain: Audience, _ compressed: Audience) -> SharedFrame? {
         guard let frame, interest.has(plain, shard: shard) || interest.has(compressed, shard: shard) else { return nil }
@@ -146,8 +147,9 @@ extension Shard {
       let delivery = TaskDelivery(
         task: event.task, offset: event.offset, native: wanted(native, .native, .nativeCompressed),
         taskDialect: wanted(task, .task, .taskCompressed),
-        execution: wanted(execution, .execution, .executionCompressed), isTerminal: event.kind.isTerminal)
-      guard delivery.native != nil || delivery.taskDialect != nil || delivery.execution != nil else { continue }
+        execution: wanted(execution, .execution, .executionCompressed), sse: wanted(sse, .sse, .sseCompressed),
+        isTerminal: event.kind.isTerminal)
+      guard delivery.isWanted else { continue }
       if betweenMails, shard == index, !delivery.isTerminal, localMail.isEmpty {
         receiveDelivery(delivery)
       } else {
@@ -201,26 +203,24 @@ extension Shard {
 
   private func relayCancel(_ request: CancelRequest) {
     metrics.add(.cancels)
-    let frame = SharedFrame.text(
-      ActionDialect.taskCancelled(request))
+    let message = ActionDialect.taskCancelled(request)
     postToAll(
       .relay(
         Relay(
           target: .watchers(
             request.task, and: request.user, andUnnamed: !shared.configuration.isAuthenticationRequired),
-          frame: frame, from: .none)))
+          frame: .text(message), sse: streamFrame(of: request.task, "task_cancelled", message), from: .none)))
   }
 
   private func relayHeartbeat(_ beat: TaskHeartbeat) {
-    let frame = SharedFrame.text(
-      ActionDialect.heartbeat(beat))
+    let message = ActionDialect.heartbeat(beat)
     postToAll(
       .relay(
         Relay(
           target: .watchers(
             beat.task, and: beat.user,
             andUnnamed: beat.user != nil && !shared.configuration.isAuthenticationRequired),
-          frame: frame, from: .none)))
+          frame: .text(message), sse: streamFrame(of: beat.task, "heartbeat", message), from: .none)))
   }
 
   // MARK: Subscriptions
@@ -238,6 +238,7 @@ extension Shard {
       guard let snapshot else { return refuse(request, .taskNotFound) }
       open(
         request, openingFrames(request.key, snapshot), offset: snapshot.offset, isLast: snapshot.status.isTerminal)
+    case .stream: openStream(request, decision, snapshot)
     case .task, .execution:
       switch decision {
       case .unknownTask: return refuse(request, .taskNotFound)
@@ -247,7 +248,7 @@ extension Shard {
         open(request, confirmed(request, decision), offset: snapshot.offset, isLast: false)
       case .replay(let events, _, let offset):
         metrics.add(.resumes(.recovered))
-        let replay = events.map { event in openings.event(event) { .text(ActionDialect.event(event)) } }
+        let replay = events.map { event in openings.event(event, for: .task) { .text(ActionDialect.event(event)) } }
         open(
           request, confirmed(request, decision) + replay, offset: events.last?.offset ?? offset, isLast: false)
       }
@@ -282,11 +283,11 @@ extension Shard {
     return ActionDialect.subscriptionConfirmed(key, decision).map { [.text($0)] } ?? []
   }
 
-  private func refuse(_ request: WatchRequest, _ code: Problem.Code) {
+  func refuse(_ request: WatchRequest, _ code: Problem.Code) {
     post(.watchOpened(WatchOpening(request: request, outcome: .refused(code))), to: request.shard)
   }
 
-  private func open(_ request: WatchRequest, _ frames: [SharedFrame], offset: Int, isLast: Bool) {
+  func open(_ request: WatchRequest, _ frames: [SharedFrame], offset: Int, isLast: Bool) {
     if !isLast {
       let interest = interests[request.task] ?? TaskInterest(shardCount: shared.shardCount)
       interest.add(request.audience, shard: request.shard)

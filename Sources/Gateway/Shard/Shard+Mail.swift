@@ -109,6 +109,7 @@ extension Shard {
   /// The home's answer to a subscription.
   private func receiveOpening(_ opening: WatchOpening) {
     let request = opening.request
+    if request.key == .stream { return receiveStreamOpening(opening) }
     let slot = request.connection.slot
     let isHere = isCurrent(request.connection) && connections[slot].phase == .open
     defer { if isHere { commandAnswered(slot) } }
@@ -149,7 +150,7 @@ extension Shard {
     return isWithdrawn
   }
 
-  private func follow(_ slot: Int32, _ request: WatchRequest, after offset: Int) {
+  func follow(_ slot: Int32, _ request: WatchRequest, after offset: Int) {
     // What came before is for those who were there.
     closeRuns()
     let key = TopicKey.task(request.task)
@@ -168,7 +169,7 @@ extension Shard {
     }
   }
 
-  private func giveUp(_ request: WatchRequest) {
+  func giveUp(_ request: WatchRequest) {
     post(.unwatch(request.task, request.audience, shard: index), to: shared.home(of: request.task))
   }
 
@@ -195,6 +196,8 @@ extension Shard {
         .text(
           ActionDialect.error(
             isForbidden ? "forbidden" : "Task not found", now: nowWall, key: .execution(request.task.text))))
+    // It is refused by status: see `receiveStreamOpening`.
+    case .stream: break
     }
   }
 

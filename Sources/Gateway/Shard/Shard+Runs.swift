@@ -15,7 +15,7 @@ private struct RunFrames {
   /// The pool had no room.
   static let noRoom: Int32 = -2
 
-  var indices = InlineArray<3, Int32>(repeating: RunFrames.none)
+  var indices = InlineArray<4, Int32>(repeating: RunFrames.none)
 }
 
 /// The events of a turn, by task: collected while mail and requests are read, and queued as one piece for each watcher
@@ -133,11 +133,16 @@ extension Shard {
           for delivery in run.dropFirst() { if let frame = delivery.native { send(watcher.slot, frame) } }
           continue
         }
+        if watcher.audience == .sse, let first = oldest.sse {
+          send(watcher.slot, first.skippingInStream(offset - former - 1))
+          for delivery in run.dropFirst() { if let frame = delivery.sse { send(watcher.slot, frame) } }
+          continue
+        }
       }
       unsafe enqueue(connection, watcher.slot, frame, entry)
     }
     metrics.observe(.broadcastFanout, Double(topic.watchers.count), times: run.count)
-    for dialect in 0..<3 where indices.indices[dialect] >= 0 { frames.settle(indices.indices[dialect]) }
+    for dialect in 0..<4 where indices.indices[dialect] >= 0 { frames.settle(indices.indices[dialect]) }
   }
 
   /// The queue has left: the newest state of every task that the connection lags behind of.
@@ -151,11 +156,13 @@ extension Shard {
         if let frame = newest.native { send(slot, frame.skipping(newest.offset - former - 1)) }
       case .task, .taskCompressed: if let frame = newest.taskDialect { send(slot, frame) }
       case .execution, .executionCompressed: if let frame = newest.execution { send(slot, frame) }
+      case .sse, .sseCompressed:
+        if let frame = newest.sse { send(slot, frame.skippingInStream(newest.offset - former - 1)) }
       }
     }
   }
 
-  /// After a terminal event the execution dialect closes at once, the task dialect after `--terminal-grace`.
+  /// After a terminal event the execution dialect and event streams close at once, the task dialect after `--terminal-grace`.
   private func endDialects(of topic: LocalTopic) {
     var finished: [Int32] = []
     for place in 0..<topic.watchers.count {
@@ -163,7 +170,7 @@ extension Shard {
       switch topic.watchers[place].audience {
       case .native, .nativeCompressed: break
       case .task, .taskCompressed: closeAfterGrace(slot)
-      case .execution, .executionCompressed: finished.append(slot)
+      case .execution, .executionCompressed, .sse, .sseCompressed: finished.append(slot)
       }
     }
     for slot in finished { close(slot, .normal, "finished") }
@@ -179,7 +186,7 @@ extension RunFrames {
   /// One event's frames.
   static func admit(_ delivery: TaskDelivery, pool: FramePool) -> RunFrames {
     var frames = RunFrames()
-    for dialect in 0..<3 {
+    for dialect in 0..<4 {
       guard let frame = delivery.frame(dialect) else { continue }
       frames.indices[dialect] = pool.admit(frame) ?? noRoom
     }
@@ -189,7 +196,7 @@ extension RunFrames {
   /// Several events' frames, joined for those who are there.
   static func admit(_ run: [TaskDelivery], for topic: LocalTopic, pool: FramePool) -> RunFrames {
     var frames = RunFrames()
-    for dialect in 0..<3 {
+    for dialect in 0..<4 {
       let isReadPlainly = topic.has(Audience.allCases[dialect * 2])
       let isReadCompressed = topic.has(Audience.allCases[dialect * 2 + 1])
       guard isReadPlainly || isReadCompressed else { continue }
@@ -208,12 +215,15 @@ extension TaskDelivery {
     switch dialect {
     case 0: native
     case 1: taskDialect
-    default: execution
+    case 2: execution
+    default: sse
     }
   }
 
   /// Bytes of the longest of its frames.
   fileprivate var byteCount: Int {
-    unsafe max(native?.plain.count ?? 0, taskDialect?.plain.count ?? 0, execution?.plain.count ?? 0)
+    unsafe max(
+      native?.plain.count ?? 0, taskDialect?.plain.count ?? 0, execution?.plain.count ?? 0,
+      sse?.plain.count ?? 0)
   }
 }

@@ -30,7 +30,7 @@ extension Shard {
   }
 
   /// What a refusal is: as a close code after a completed handshake, or as an HTTP status.
-  private struct Refusal {
+  struct Refusal {
     let code: CloseCode
     let reason: String
     let problem: Problem
@@ -158,36 +158,15 @@ extension Shard {
     continueWithFrames(slot, exchange)
   }
 
-  /// Why a candidate may not come in; nil where it may. Room first: a full node should not spend on checking tokens.
+  /// Why a candidate may not come in; nil where it may.
   private func refusal(
     of candidate: inout UpgradeCandidate, _ slot: Int32, _ head: RequestHead, _ bytes: Span<UInt8>
   ) -> Refusal? {
-    guard takePlace(slot) else {
-      return Refusal(
-        code: .tryAgainLater, reason: "Server connection limit reached",
-        problem: Problem(.overCapacity, "all \(shared.configuration.connectionCountMax) connections are taken"),
-        label: .capacity)
-    }
-    if shared.isAuthenticationRequired, !candidate.destination.isOpen {
-      do throws(Credentials.Failure) {
-        candidate.bearer = try authenticate(head, bytes, candidate.handshake)
-      } catch {
-        metrics.add(.authenticationFailures(error.label))
-        return Refusal(
-          code: .policyViolation, reason: "Authentication failed",
-          problem: Problem(.unauthorized, "no valid token was shown"), label: .authentication)
-      }
-    }
-    if shared.census.isUsed {
-      let address = clientAddress(slot, head, bytes)
-      guard shared.census.enter(address: address, user: candidate.bearer.principal.subject) else {
-        return Refusal(
-          code: .policyViolation, reason: "Too many connections",
-          problem: Problem(.rateLimited, "too many connections from one address or user"), label: .rate)
-      }
-      connections[slot].isInCensus = true
-      connections[slot].identity = identity(of: candidate)
-      connections[slot].peer = address
+    if let refusal = refusal(
+      slot, head, bytes, subprotocols: candidate.handshake.subprotocols, isOpen: candidate.destination.isOpen,
+      &candidate.bearer)
+    {
+      return refusal
     }
     switch candidate.destination {
     case .task(let text):
@@ -200,9 +179,46 @@ extension Shard {
     }
   }
 
+  /// Takes a place for whoever wants to stay, and says who it is; why not, where it may not stay. Room first: a full node
+  /// should not spend on checking tokens.
+  ///
+  /// - Parameter isOpen: needs no token.
+  func refusal(
+    _ slot: Int32, _ head: RequestHead, _ bytes: Span<UInt8>, subprotocols: [Range<Int>], isOpen: Bool,
+    _ bearer: inout Credentials.Bearer
+  ) -> Refusal? {
+    guard takePlace(slot) else {
+      return Refusal(
+        code: .tryAgainLater, reason: "Server connection limit reached",
+        problem: Problem(.overCapacity, "all \(shared.configuration.connectionCountMax) connections are taken"),
+        label: .capacity)
+    }
+    if shared.isAuthenticationRequired, !isOpen {
+      do throws(Credentials.Failure) {
+        bearer = try authenticate(head, bytes, subprotocols: subprotocols)
+      } catch {
+        metrics.add(.authenticationFailures(error.label))
+        return Refusal(
+          code: .policyViolation, reason: "Authentication failed",
+          problem: Problem(.unauthorized, "no valid token was shown"), label: .authentication)
+      }
+    }
+    if shared.census.isUsed {
+      let address = clientAddress(slot, head, bytes)
+      guard shared.census.enter(address: address, user: bearer.principal.subject) else {
+        return Refusal(
+          code: .policyViolation, reason: "Too many connections",
+          problem: Problem(.rateLimited, "too many connections from one address or user"), label: .rate)
+      }
+      connections[slot].isInCensus = true
+      connections[slot].identity = identity(of: bearer)
+      connections[slot].peer = address
+    }
+    return nil
+  }
+
   /// Nil for nobody in particular.
-  private func identity(of candidate: UpgradeCandidate) -> ConnectionIdentity? {
-    let bearer = candidate.bearer
+  func identity(of bearer: Credentials.Bearer) -> ConnectionIdentity? {
     if bearer.expiresAt == .infinity, bearer.principal == .anonymous { return nil }
     return ConnectionIdentity(principal: bearer.principal, expiresAt: bearer.expiresAt)
   }
@@ -225,7 +241,7 @@ extension Shard {
     continueWithFrames(slot, exchange)
   }
 
-  private func refuseByStatus(_ slot: Int32, _ exchange: HTTPExchange, _ problem: Problem) {
+  func refuseByStatus(_ slot: Int32, _ exchange: HTTPExchange, _ problem: Problem) {
     exchange.keepsAlive = false
     giveBackPlace(slot)
     respond(slot, problem: problem)
@@ -258,7 +274,7 @@ extension Shard {
   }
 
   /// For a connection that is refused by status: it never opens.
-  private func giveBackPlace(_ slot: Int32) {
+  func giveBackPlace(_ slot: Int32) {
     guard connections[slot].isCounted else { return }
     shared.activeConnections.subtract(1, ordering: .relaxed)
     connections[slot].isCounted = false
@@ -307,7 +323,7 @@ extension Shard {
       connections[slot].readsCompressed = true
       shared.compressedReaders.add(1, ordering: .relaxed)
     }
-    connections[slot].identity = identity(of: candidate)
+    connections[slot].identity = identity(of: candidate.bearer)
     let isNativeSelected = handshake.subprotocols.contains { HTTPGrammar.equals("signalbox.v1", bytes, $0) }
     let subprotocol = isNativeSelected ? "signalbox.v1" : nil
     // The seeds' other dialects have no message that the subprotocol adds.
@@ -349,7 +365,7 @@ extension Shard {
   private func opened(_ slot: Int32, _ task: TaskIdentifier?, _ bearer: Credentials.Bearer) {
     let endpoint = connections[slot].endpoint
     switch endpoint {
-    case .echo: break
+    case .echo, .sse: break
     case .action:
       if !shared.isAuthenticationRequired { enter(slot, .unnamed) }
     case .task, .execution:

@@ -26,7 +26,7 @@ final class LocalTopic {
   /// In no order.
   var watchers = PackedList<Watcher>()
   /// Watchers by audience, so that nothing is made ready for nobody.
-  private(set) var audienceCounts = InlineArray<6, Int32>(repeating: 0)
+  private(set) var audienceCounts = InlineArray<8, Int32>(repeating: 0)
   /// Tasks: the newest event that was queued, for those that lag.
   var newest: TaskDelivery?
   /// Tasks: this turn's events that wait for `Shard.closeRuns`, as indices into the shard's list; −1 for none.
