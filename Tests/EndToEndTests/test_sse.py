@@ -1,4 +1,4 @@
-"""Server-sent events through clients of others: urllib3 reads the stream, Node and Chromium come back by themselves."""
+"""Server-sent events through clients of others: urllib3 and curl read the stream. `test_chromium.py` has `EventSource`."""
 
 from __future__ import annotations
 

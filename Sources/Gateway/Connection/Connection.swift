@@ -22,6 +22,7 @@ package enum SocketEndpoint: UInt8, Sendable, CaseIterable {
   case echo
   /// An event stream: no WebSocket, but open, counted and subscribed as one.
   case sse
+  case worker
 
   package var label: StaticString {
     switch self {
@@ -30,6 +31,7 @@ package enum SocketEndpoint: UInt8, Sendable, CaseIterable {
     case .action: "action"
     case .echo: "echo"
     case .sse: "sse"
+    case .worker: "worker"
     }
   }
 }
@@ -127,6 +129,8 @@ final class ConnectionIdentity {
   var deferredSteps: [DeferredStep] = []
   /// Subscribes to tasks whose homes have not answered yet.
   var pendingWatches: [TaskIdentifier: PendingWatch] = [:]
+  /// The worker whose socket this is.
+  var worker: WorkerIdentifier?
   /// When the connection became its user's; set where a newer one replaces it.
   var arrival: UserArrival?
   /// `token_expiring` was sent for the present credentials.
@@ -140,7 +144,7 @@ final class ConnectionIdentity {
   /// Says nothing that its absence would not say: a connection that is idle need not carry it.
   var isBlank: Bool {
     principal == .anonymous && expiresAt == .infinity && user == nil && arrival == nil && asked.isEmpty
-      && deferredSteps.isEmpty && pendingWatches.isEmpty
+      && deferredSteps.isEmpty && pendingWatches.isEmpty && worker == nil
   }
 }
 

@@ -10,6 +10,8 @@ enum ReplyAddress: Sendable {
   case socket(shard: Int, ConnectionToken, about: ActionKey?)
   /// One part of an answer that several shards give.
   case gathering(shard: Int, number: UInt64)
+  /// An operation of a worker's socket: its `id`, and what it is; nil for what publishes nothing.
+  case worker(shard: Int, WorkerIdentifier, id: JSONText, OperationLabel?)
 }
 
 /// How a subscriber wants a task's events.
@@ -120,8 +122,19 @@ enum ShardMessage: Sendable {
   case unwatch(TaskIdentifier, Audience, shard: Int)
   /// `--status-interval`: the latest status to this shard's execution sockets again.
   case repeatStatus(TaskIdentifier, shard: Int)
+  /// The worker that asks wants the task's commands.
+  indirect case watchAsWorker(TaskIdentifier, from: ReplyAddress)
+  /// A command for whoever works on the task.
+  case tellWorkers(TaskIdentifier, frame: SharedFrame)
+  /// The dispatcher's choice.
+  indirect case offer(TaskIdentifier, to: WorkerIdentifier)
+  /// A worker's connection has ended.
+  case workerLeft(WorkerIdentifier)
+  // To the shard with the dispatcher.
+  indirect case dispatch(DispatchCommand)
   // To a shard with connections.
   indirect case watchOpened(WatchOpening)
+  case commandWorker(WorkerIdentifier, SharedFrame)
   indirect case deliver(TaskDelivery)
   indirect case relay(Relay)
   indirect case ask(ConfirmationNotice)
@@ -150,7 +163,7 @@ extension ShardMessage {
           callback: notice.callback, user: notice.user, frame: notice.frame.handedOver(), only: notice.only))
     case .settled(let callback, let frame): .settled(callback, frame: frame.handedOver())
     case .task, .confirmation, .message, .watch, .unwatch, .repeatStatus, .watchOpened, .deliver, .closeUser, .answer,
-      .drain, .drainHeard, .stop:
+      .drain, .drainHeard, .stop, .watchAsWorker, .tellWorkers, .offer, .workerLeft, .dispatch, .commandWorker:
       self
     }
   }
@@ -196,6 +209,16 @@ enum ConfirmationCommand: Sendable {
   indirect case resend(UserIdentifier?, shard: Int, ConnectionToken)
 }
 
+/// What the dispatcher of executions is told.
+enum DispatchCommand: Sendable {
+  /// Somebody is to run it; Unix seconds.
+  case created(TaskIdentifier, at: Double)
+  /// Somebody has begun; nil over HTTP.
+  case reported(TaskIdentifier, by: WorkerIdentifier?)
+  case finished(TaskIdentifier)
+  case accept(WorkerIdentifier, limit: Int, from: ReplyAddress)
+}
+
 /// A command to an acknowledged message's home, which is its user's.
 enum MessageCommand: Sendable {
   indirect case send(MessageIdentifier, UserIdentifier, SharedFrame, waitSeconds: Double)
@@ -208,6 +231,8 @@ enum MessageCommand: Sendable {
 
 /// What a home answers.
 enum Answer: Sendable {
+  /// It is so now.
+  case done
   case receipt(PublishReceipt)
   indirect case task(TaskSnapshot, created: Bool)
   case events(Epoch, [TaskEvent])

@@ -10,6 +10,7 @@ extension EndpointLabel {
     case .action: self = .action
     case .echo: self = .echo
     case .sse: self = .sse
+    case .worker: self = .worker
     }
   }
 }

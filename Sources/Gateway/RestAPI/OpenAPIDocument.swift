@@ -569,7 +569,7 @@ private let text = ###"""
         "security": [{"publisher": []}],
         "responses": {
           "201": {
-            "description": "A task of kind `execution`.",
+            "description": "A task of kind `execution`, which is offered to the workers that accept some (`docs/protocol.md`).",
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Execution"}}}
           },
           "400": {"$ref": "#/components/responses/BadRequest"},

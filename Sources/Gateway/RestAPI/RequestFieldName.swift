@@ -41,6 +41,8 @@ enum RequestFieldName: UInt8, CaseIterable {
   case defaultProceed
   case stepResult
   case errorMessage
+  case identifier
+  case limit
 
   /// As it stands in a body.
   var text: StaticString {
@@ -83,6 +85,8 @@ enum RequestFieldName: UInt8, CaseIterable {
     case .defaultProceed: "default_proceed"
     case .stepResult: "step_result"
     case .errorMessage: "error_message"
+    case .identifier: "id"
+    case .limit: "limit"
     }
   }
 

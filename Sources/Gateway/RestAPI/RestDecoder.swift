@@ -59,6 +59,7 @@ struct RestDecoder {
       var registration = TaskRegistration(identifier: freshTask())
       registration.kind = "execution"
       registration.metadata = execution.metadata
+      registration.isExecution = true
       return .task(
         .register(registration, principal: principal), home: registration.identifier, .createdExecution)
     case .openConfirmation:

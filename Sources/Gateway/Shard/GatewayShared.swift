@@ -32,6 +32,10 @@ final class GatewayShared: Sendable {
   let parkedConnections = Atomic<Int>(0)
   /// WebSocket connections that agreed on compression: where there are none, nothing is compressed for them.
   let compressedReaders = Atomic<Int>(0)
+  /// Worker sockets: where there are none, nobody is told what workers are told.
+  let workerConnections = Atomic<Int>(0)
+  /// Executions that no worker has been offered, as of the dispatcher's last change.
+  let waitingExecutions = Atomic<Int>(0)
   let isDraining = Atomic<Bool>(false)
   let isReady = Atomic<Bool>(false)
   private let paddingBehind = CacheLine.Padding(repeating: 0)
@@ -65,6 +69,9 @@ final class GatewayShared: Sendable {
     // With one shard the name need not be hashed.
     shardCount == 1 ? 0 : Int(TopicHash.of(task.text) % UInt64(shardCount))
   }
+
+  /// Where a worker's socket is, which its number says.
+  func shard(of worker: WorkerIdentifier) -> Int { Int(worker.number % UInt64(shardCount)) }
 
   /// A user's home, by the 16 bits of its hash that callback and message identifiers carry too.
   func home(ofUserHash hash: UInt16) -> Int {

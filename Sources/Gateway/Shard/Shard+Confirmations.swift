@@ -1,5 +1,6 @@
 import GatewayDomain
 import Protocol
+import Synchronization
 
 /// The home of confirmations: the desk decides, exactly once; here questions and outcomes are carried.
 extension Shard {
@@ -84,6 +85,12 @@ extension Shard {
         questions[confirmation.identifier] = nil
         let frame = SharedFrame.text(ActionDialect.confirmationResolved(confirmation))
         postToAll(.settled(confirmation.identifier, frame: frame))
+        if shared.workerConnections.load(ordering: .relaxed) > 0 {
+          let task = confirmation.request.task
+          post(
+            .tellWorkers(task, frame: .text(WorkerDialect.confirmationResolved(confirmation))),
+            to: shared.home(of: task))
+        }
         for waiter in waiters.take(confirmation.identifier.text) {
           reply(.confirmation(confirmation, isNew: waiter.isNew), to: waiter.address)
         }

@@ -33,6 +33,21 @@ extension Shard {
     throw .missing
   }
 
+  /// Likewise of who wants to publish: `?token=` may be an API key too. With `--dev` no token is needed; one that is shown
+  /// must be good, as in the HTTP API.
+  func authenticatePublisher(
+    _ head: RequestHead, _ bytes: Span<UInt8>, subprotocols: [Range<Int>]
+  ) throws(Credentials.Failure) -> Credentials.Bearer {
+    if let token = QueryItems.first("token", in: bytes.extracting(head.query ?? 0..<0)), !token.isEmpty {
+      return try credentials.bearer(Array(token.utf8).span, now: nowWall)
+    }
+    do throws(Credentials.Failure) {
+      return try authenticate(head, bytes, subprotocols: subprotocols)
+    } catch .missing where shared.configuration.isPublisherOpen {
+      return Credentials.Bearer(principal: .admin(subject: nil), expiresAt: .infinity)
+    }
+  }
+
   func bearerToken(_ head: RequestHead, _ bytes: Span<UInt8>) -> Range<Int>? {
     guard let field = head.first(.authorization), field.count > 7,
       HTTPGrammar.equals(ignoringCase: "bearer ", bytes, field.lowerBound..<(field.lowerBound + 7))

@@ -8,7 +8,11 @@ extension Shard {
       answerBatch(lines, from: address)
       return
     }
-    reply(answer(command), to: address)
+    reporter = address.worker
+    let answer = self.answer(command)
+    noteReporter(of: command, answer)
+    reporter = nil
+    reply(answer, to: address)
   }
 
   /// Carries a command out, with all that follows from it, and says what its sender is to be answered.
@@ -56,6 +60,7 @@ extension Shard {
     case .register(let registration, _):
       let (snapshot, created) = try taskDesk.register(
         registration, at: moment, random: &random, into: &taskEffects)
+      if created { offerExecution(snapshot) }
       return .task(snapshot, created: created)
     case .progress(let task, let report):
       return .receipt(try taskDesk.progress(task, report, at: moment, random: &random, into: &taskEffects))
@@ -112,12 +117,18 @@ extension Shard {
     guard !taskEffects.isEmpty else { return }
     for index in taskEffects.indices {
       switch taskEffects[index] {
-      case .deliver(let event, let record): deliver(event, after: record, betweenMails: betweenMails)
+      case .deliver(let event, let record):
+        deliver(event, after: record, betweenMails: betweenMails)
+        noteEvent(event, record)
       case .cancelRequested(let request): relayCancel(request)
-      case .heartbeat(let beat): relayHeartbeat(beat)
+      case .heartbeat(let beat):
+        relayHeartbeat(beat)
+        noteReport(on: beat.task)
       // In memory there is nothing to write; the durable store takes these.
       case .persist: break
-      case .forgotten(let task): interests[task].map { if $0.total == 0 { interests[task] = nil } }
+      case .forgotten(let task):
+        interests[task].map { if $0.total == 0 { interests[task] = nil } }
+        forgetTask(task)
       }
     }
     // Mostly two: taken one by one they cost less than to replace the range of them.
@@ -203,6 +214,11 @@ extension Shard {
 
   private func relayCancel(_ request: CancelRequest) {
     metrics.add(.cancels)
+    if request.isFirst {
+      tellWorkers(
+        of: request.task,
+        .text(WorkerDialect.cancelRequested(request.task, user: request.user, reason: request.reason)))
+    }
     let message = ActionDialect.taskCancelled(request)
     postToAll(
       .relay(

@@ -11,6 +11,12 @@ extension Shard {
     case .watch(let request): receiveWatch(request)
     case .unwatch(let task, let audience, let shard): receiveUnwatch(task, audience, shard: shard)
     case .repeatStatus(let task, let shard): receiveRepeat(task, shard: shard)
+    case .watchAsWorker(let task, let address): receiveWorkerWatch(task, from: address)
+    case .tellWorkers(let task, let frame): tellWorkers(of: task, frame)
+    case .offer(let execution, let worker): receiveOffer(execution, to: worker)
+    case .workerLeft(let worker): receiveWorkerLeft(worker)
+    case .dispatch(let command): receiveDispatch(command)
+    case .commandWorker(let worker, let frame): receiveWorkerCommand(frame, for: worker)
     case .watchOpened(let opening): receiveOpening(opening)
     case .deliver(let delivery): receiveDelivery(delivery)
     case .relay(let relay): receiveRelay(relay)
@@ -32,7 +38,7 @@ extension Shard {
   func reply(_ answer: Answer, to address: ReplyAddress) {
     switch address {
     case .none: break
-    case .exchange(let shard, _, _), .socket(let shard, _, _), .gathering(let shard, _):
+    case .exchange(let shard, _, _), .socket(let shard, _, _), .gathering(let shard, _), .worker(let shard, _, _, _):
       post(.answer(address, answer), to: shard)
     }
   }
@@ -53,6 +59,8 @@ extension Shard {
       guard isCurrent(token), connections[token.slot].phase == .open else { return }
       renderForSocket(token.slot, answer, key)
       commandAnswered(token.slot)
+    case .worker(_, let worker, let identifier, let label):
+      receiveWorkerAnswer(answer, for: worker, id: identifier, label)
     case .gathering(_, let number):
       guard var gathering = gatherings[number] else { return }
       let isComplete = gathering.add(answer)

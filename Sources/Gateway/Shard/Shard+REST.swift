@@ -8,6 +8,9 @@ extension Shard {
     switch call {
     case .progress(let task) where isNextToReach(task): return progress(slot, exchange, task)
     case .publish: return publish(slot, exchange, bearer.principal)
+    case .createExecution where shared.waitingExecutions.load(ordering: .relaxed) >= ExecutionDispatcher.waitingCountMax:
+      let detail = "\(ExecutionDispatcher.waitingCountMax) executions wait for a worker, the most that there may be"
+      return respond(slot, problem: Problem(.overCapacity, detail))
     default: break
     }
     let decoder = RestDecoder(
@@ -169,7 +172,7 @@ extension Shard {
       json(
         slot, 200,
         ResponseBodies.published(accepted: accepted, rejected: rejected, cancelRequested: cancelRequested))
-    case .confirmationResult: break
+    case .confirmationResult, .done: break
     }
   }
 

@@ -27,7 +27,7 @@ extension Shard {
       return refuseStream(slot, exchange, .badRequest, error)
     }
     var bearer = Credentials.Bearer(principal: .anonymous, expiresAt: .infinity)
-    if let refusal = refusal(slot, head, bytes, subprotocols: [], isOpen: false, &bearer) {
+    if let refusal = refusal(slot, head, bytes, subprotocols: [], door: .watchers, &bearer) {
       return refuseStream(slot, exchange, refusal.label, refusal.problem)
     }
     connections[slot].identity = identity(of: bearer)

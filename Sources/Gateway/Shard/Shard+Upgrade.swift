@@ -13,6 +13,8 @@ extension Shard {
     case 3 where segments[0] == "ws" && segments[1] == "task": return .task(segments[2])
     case 5 where segments[0] == "api" && segments[1] == "v1" && segments[2] == "ws" && segments[3] == "executions":
       return .execution(segments[4])
+    case 4 where segments[0] == "api" && segments[1] == "v1" && segments[2] == "ws" && segments[3] == "workers":
+      return .worker
     default: return nil
     }
   }
@@ -27,6 +29,12 @@ extension Shard {
   /// True where the path is a WebSocket endpoint: a request for it without an upgrade gets 426.
   static func isSocketPath(_ segments: [String], echoIsOn: Bool) -> Bool {
     destination(segments, echoIsOn: echoIsOn) != nil
+  }
+
+  /// With an internal listener publishers are served by it alone (contract §3.1).
+  private func isServed(_ destination: SocketDestination, to slot: Int32) -> Bool {
+    guard case .worker = destination else { return true }
+    return shared.configuration.internalPort == nil || connections[slot].isInternal
   }
 
   /// What a refusal is: as a close code after a completed handshake, or as an HTTP status.
@@ -50,7 +58,7 @@ extension Shard {
     let head = opening.head
     guard head.method == .get, let handshake = try? OpeningHandshake(head: head, bytes: bytes),
       let destination = Self.destination(bytes.extracting(head.path), echoIsOn: shared.configuration.isEchoOn),
-      isOriginAllowed(head, bytes), !shared.isDraining.load(ordering: .relaxed)
+      isServed(destination, to: slot), isOriginAllowed(head, bytes), !shared.isDraining.load(ordering: .relaxed)
     else { return false }
 
     var candidate = UpgradeCandidate(handshake: handshake, destination: destination)
@@ -95,7 +103,9 @@ extension Shard {
         extraFields: error.answerFields)
       return
     }
-    guard let destination = Self.destination(segments, echoIsOn: shared.configuration.isEchoOn) else {
+    guard let destination = Self.destination(segments, echoIsOn: shared.configuration.isEchoOn),
+      isServed(destination, to: slot)
+    else {
       metrics.add(.handshakesRejected(.notFound))
       exchange.keepsAlive = false
       respond(slot, problem: Problem(.notFound, "there is no WebSocket endpoint at this path"))
@@ -163,7 +173,7 @@ extension Shard {
     of candidate: inout UpgradeCandidate, _ slot: Int32, _ head: RequestHead, _ bytes: Span<UInt8>
   ) -> Refusal? {
     if let refusal = refusal(
-      slot, head, bytes, subprotocols: candidate.handshake.subprotocols, isOpen: candidate.destination.isOpen,
+      slot, head, bytes, subprotocols: candidate.handshake.subprotocols, door: candidate.destination.door,
       &candidate.bearer)
     {
       return refusal
@@ -175,16 +185,14 @@ extension Shard {
     case .execution(let text):
       candidate.task = TaskIdentifier(validating: text)
       return candidate.task == nil ? Self.notFound("Execution not found") : nil
-    case .action, .echo: return nil
+    case .action, .worker, .echo: return nil
     }
   }
 
   /// Takes a place for whoever wants to stay, and says who it is; why not, where it may not stay. Room first: a full node
   /// should not spend on checking tokens.
-  ///
-  /// - Parameter isOpen: needs no token.
   func refusal(
-    _ slot: Int32, _ head: RequestHead, _ bytes: Span<UInt8>, subprotocols: [Range<Int>], isOpen: Bool,
+    _ slot: Int32, _ head: RequestHead, _ bytes: Span<UInt8>, subprotocols: [Range<Int>], door: SocketDoor,
     _ bearer: inout Credentials.Bearer
   ) -> Refusal? {
     guard takePlace(slot) else {
@@ -193,15 +201,23 @@ extension Shard {
         problem: Problem(.overCapacity, "all \(shared.configuration.connectionCountMax) connections are taken"),
         label: .capacity)
     }
-    if shared.isAuthenticationRequired, !isOpen {
+    if needsToken(door) {
       do throws(Credentials.Failure) {
-        bearer = try authenticate(head, bytes, subprotocols: subprotocols)
+        bearer =
+          door == .publishers
+          ? try authenticatePublisher(head, bytes, subprotocols: subprotocols)
+          : try authenticate(head, bytes, subprotocols: subprotocols)
       } catch {
         metrics.add(.authenticationFailures(error.label))
         return Refusal(
           code: .policyViolation, reason: "Authentication failed",
           problem: Problem(.unauthorized, "no valid token was shown"), label: .authentication)
       }
+    }
+    if door == .publishers, !bearer.principal.mayPublish {
+      return Refusal(
+        code: .policyViolation, reason: "Permission denied",
+        problem: Problem(.forbidden, "this endpoint is for publishers, the token is a user's"), label: .permission)
     }
     if shared.census.isUsed {
       let address = clientAddress(slot, head, bytes)
@@ -215,6 +231,14 @@ extension Shard {
       connections[slot].peer = address
     }
     return nil
+  }
+
+  private func needsToken(_ door: SocketDoor) -> Bool {
+    switch door {
+    case .everybody: false
+    case .watchers: shared.isAuthenticationRequired
+    case .publishers: true
+    }
   }
 
   /// Nil for nobody in particular.
@@ -349,16 +373,24 @@ extension Shard {
     case .task: connections[slot].endpoint = .task
     case .execution: connections[slot].endpoint = .execution
     case .action: connections[slot].endpoint = .action
+    case .worker: connections[slot].endpoint = .worker
     case .echo: connections[slot].endpoint = .echo
     }
-    let isEcho = connections[slot].endpoint == .echo
     connections[slot].speaksNative = speaksNative
     connections[slot].session = WebSocketSession(
-      messageByteCountMax: isEcho ? EchoLimits.messageByteCountMax : shared.configuration.maxMessageByteCount,
-      deflate: deflate)
+      messageByteCountMax: messageByteCountMax(connections[slot].endpoint), deflate: deflate)
     // Beyond the cap a connection is only told so: it counts as refused, not as opened.
     if connections[slot].isCounted { metrics.socketOpened(connections[slot].endpoint) }
     schedule(slot, in: shared.configuration.pingInterval.milliseconds)
+  }
+
+  /// A worker's message is what a request's body would be.
+  private func messageByteCountMax(_ endpoint: SocketEndpoint) -> Int {
+    switch endpoint {
+    case .task, .execution, .action, .sse: shared.configuration.maxMessageByteCount
+    case .worker: shared.configuration.maxRequestByteCount
+    case .echo: EchoLimits.messageByteCountMax
+    }
   }
 
   /// The connection is open and may be: it enters its topics.
@@ -366,6 +398,7 @@ extension Shard {
     let endpoint = connections[slot].endpoint
     switch endpoint {
     case .echo, .sse: break
+    case .worker: return enterWorker(slot)
     case .action:
       if !shared.isAuthenticationRequired { enter(slot, .unnamed) }
     case .task, .execution:

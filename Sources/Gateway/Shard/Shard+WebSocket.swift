@@ -113,6 +113,7 @@ extension Shard {
 
   /// Ends the subscriptions of a connection that receives no more. Not while one of its topics is walked.
   func leaveTopics(_ slot: Int32) {
+    if connections[slot].endpoint == .worker { leaveWorker(slot) }
     while let (key, audience) = topics.unsubscribeFirst(listHead: &connections[slot].subscriptionHead) {
       if case .task(let task) = key { post(.unwatch(task, audience, shard: index), to: shared.home(of: task)) }
     }
@@ -131,6 +132,7 @@ extension Shard {
       let parsed = ExecutionDialect.parse(message)
       answer(slot, .text(ExecutionDialect.refusal(of: parsed) ?? ExecutionDialect.pong))
     case .action: receivedAction(slot, message)
+    case .worker: receivedOperation(slot, message)
     case .echo, .sse: break
     }
   }
