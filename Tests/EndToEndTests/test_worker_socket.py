@@ -26,17 +26,18 @@ class Worker:
     """A worker's connection; answers and commands in the order in which they come."""
 
     def __init__(self, gateway: GatewayProcess, query: str = "", **headers: str) -> None:
-        self.socket: ClientConnection = connect(
+        self._opening = connect(
             gateway.websocket_url + PATH + query, additional_headers=headers, max_size=None, close_timeout=1,
             proxy=None,
         )
+        self.socket: ClientConnection = self._opening.__enter__()
         self._number = 0
 
     def __enter__(self) -> "Worker":
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self.socket.close()
+    def __exit__(self, *exception: Any) -> None:
+        self._opening.__exit__(*exception)
 
     def send(self, message: Any) -> None:
         self.socket.send(message if isinstance(message, str) else json.dumps(message))
@@ -188,13 +189,13 @@ def test_an_execution_is_offered_run_and_seen(gateway: GatewayProcess, api: Api,
 PROCESS = """
 import json, sys
 from websockets.sync.client import connect
-socket = connect(sys.argv[1], additional_headers={"Authorization": "Bearer " + sys.argv[2]})
-socket.send('{"id": 1, "op": "accept_executions", "limit": 10}')
-for text in socket:
-    print(text, flush=True)
-    message = json.loads(text)
-    if message.get("type") == "execution_created" and message["workflow_id"] == "begun":
-        socket.send(json.dumps({"id": 2, "op": "progress", "task_id": message["execution_id"], "progress": 1}))
+with connect(sys.argv[1], additional_headers={"Authorization": "Bearer " + sys.argv[2]}, proxy=None) as socket:
+    socket.send('{"id": 1, "op": "accept_executions", "limit": 10}')
+    for text in socket:
+        print(text, flush=True)
+        message = json.loads(text)
+        if message.get("type") == "execution_created" and message["workflow_id"] == "begun":
+            socket.send(json.dumps({"id": 2, "op": "progress", "task_id": message["execution_id"], "progress": 1}))
 """
 
 

@@ -26,7 +26,7 @@ final class GatewayShared: Sendable {
   /// Each shard's last turn, for `/livez`.
   let lastTurns: [TurnClock]
   private let padding = CacheLine.Padding(repeating: 0)
-  /// WebSocket connections that count towards `max-connections`.
+  /// WebSocket connections and event streams: what counts towards `max-connections`.
   let activeConnections = Atomic<Int>(0)
   /// Connections beyond the cap that are being told so.
   let parkedConnections = Atomic<Int>(0)
