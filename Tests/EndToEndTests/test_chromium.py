@@ -312,7 +312,6 @@ class TestRefusals:
 # ---- Server-sent events ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(reason="server-sent events are not served yet", strict=True)
 def test_event_source_follows_a_task_from_its_snapshot(start_gateway, browsers):
     gateway = start_gateway("--dev")
     publisher = Publisher(gateway.url, api_key=None)
@@ -342,6 +341,32 @@ def test_event_source_follows_a_task_from_its_snapshot(start_gateway, browsers):
     assert told[0][1]["progress"] == 20 and told[0][1]["message"] == "一"
     assert told[1][1]["progress"] == 70 and told[1][1]["message"] == "二"
     assert [identifier.split(":")[1] for _, _, identifier in told] == ["1", "2", "3"]
+
+
+def test_event_source_comes_back_where_it_was_and_stops_after_the_end(start_gateway, browsers):
+    gateway = start_gateway("--auth", "required", "--jwt-secret", JWT_SECRET, "--api-keys", API_KEY)
+    publisher = Publisher(gateway.url)
+    publisher.progress("resumed", 20)
+    client = browsers.open()
+    client.page.goto(f"{gateway.url}/ui/")
+    client.page.evaluate(
+        """url => {
+          window.told = [];
+          window.source = new EventSource(url);
+          for (const type of ['snapshot', 'progress', 'complete']) {
+            window.source.addEventListener(type, (event) => window.told.push([type, event.lastEventId.split(':')[1]]));
+          }
+        }""", f"/api/v1/sse/tasks/resumed?token={token('reader')}")
+    client.wait(lambda: client.page.evaluate("window.told.length") == 1, "the snapshot")
+    assert publisher.call("DELETE", "/api/v1/users/reader/connections")["connections"] == 1
+    publisher.progress("resumed", 30)
+    publisher.progress("resumed", 40)
+    client.wait(lambda: client.page.evaluate("window.told.length") == 3, "what it has missed")
+    publisher.complete("resumed")
+    # It asks once more, is told 204, and stops by itself.
+    client.wait(lambda: client.page.evaluate("window.source.readyState") == 2, "the end")
+    assert client.page.evaluate("window.told") == [
+        ["snapshot", "1"], ["progress", "2"], ["progress", "3"], ["complete", "4"]]
 
 
 # ---- The dashboard ---------------------------------------------------------------------------------------------------

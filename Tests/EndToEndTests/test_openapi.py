@@ -265,6 +265,18 @@ def test_tasks(publisher: Described) -> None:
     assert stranger.get("/api/v1/tasks/openapi-full/events").code == "forbidden"
 
 
+def test_streams(publisher: Described) -> None:
+    created(publisher, "openapi-streamed")
+    assert publisher.post("/api/v1/tasks/openapi-streamed/complete", {}).status == 200
+    path = "/api/v1/sse/tasks/openapi-streamed"
+    stream = publisher.get(path)
+    last = re.search(rb"^id: (.+)$", stream.content, re.MULTILINE)
+    assert b"\nevent: snapshot\n" in stream.content and last
+    assert publisher.get(path, headers={"Last-Event-ID": last[1].decode()}).status == 204
+    assert publisher.get(f"{path}?wait=perhaps").code == "bad_request"
+    assert publisher.get("/api/v1/sse/tasks/openapi-unknown").code == "task_not_found"
+
+
 def test_reports(publisher: Described) -> None:
     task = "/api/v1/tasks/openapi-reports"
     everything = {

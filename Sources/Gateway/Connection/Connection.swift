@@ -6,7 +6,7 @@ enum ConnectionPhase: UInt8 {
   case free
   /// Speaks HTTP; `exchange` is set.
   case http
-  /// An open WebSocket.
+  /// An open WebSocket, or an event stream that has begun.
   case open
   /// Our close frame is on its way; only the peer's close frame is still of interest.
   case closing
@@ -20,6 +20,9 @@ package enum SocketEndpoint: UInt8, Sendable, CaseIterable {
   case execution
   case action
   case echo
+  /// An event stream: no WebSocket, but open, counted and subscribed as one.
+  case sse
+  case worker
 
   package var label: StaticString {
     switch self {
@@ -27,6 +30,8 @@ package enum SocketEndpoint: UInt8, Sendable, CaseIterable {
     case .execution: "execution"
     case .action: "action"
     case .echo: "echo"
+    case .sse: "sse"
+    case .worker: "worker"
     }
   }
 }
@@ -108,7 +113,7 @@ struct Connection: ~Copyable {
 
   /// Whether something waits for the queue to leave.
   @inline(__always)
-  var hasMoreToDo: Bool { phase != .open || lags || endpoint == .echo }
+  var hasMoreToDo: Bool { phase != .open || lags || endpoint == .echo || endpoint == .sse }
 }
 
 /// Who is on a connection and what it waits for: made where there is anything to say, given up where there no longer is.
@@ -124,6 +129,8 @@ final class ConnectionIdentity {
   var deferredSteps: [DeferredStep] = []
   /// Subscribes to tasks whose homes have not answered yet.
   var pendingWatches: [TaskIdentifier: PendingWatch] = [:]
+  /// The worker whose socket this is.
+  var worker: WorkerIdentifier?
   /// When the connection became its user's; set where a newer one replaces it.
   var arrival: UserArrival?
   /// `token_expiring` was sent for the present credentials.
@@ -137,7 +144,7 @@ final class ConnectionIdentity {
   /// Says nothing that its absence would not say: a connection that is idle need not carry it.
   var isBlank: Bool {
     principal == .anonymous && expiresAt == .infinity && user == nil && arrival == nil && asked.isEmpty
-      && deferredSteps.isEmpty && pendingWatches.isEmpty
+      && deferredSteps.isEmpty && pendingWatches.isEmpty && worker == nil
   }
 }
 

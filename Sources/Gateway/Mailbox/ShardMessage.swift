@@ -6,7 +6,8 @@ extension ReplyAddress {
   var shard: Int? {
     switch self {
     case .none: nil
-    case .exchange(let shard, _, _), .idempotent(let shard, _, _, _), .socket(let shard, _, _), .gathering(let shard, _):
+    case .exchange(let shard, _, _), .idempotent(let shard, _, _, _), .socket(let shard, _, _), .gathering(let shard, _),
+      .worker(let shard, _, _, _):
       shard
     }
   }
@@ -23,6 +24,8 @@ enum ReplyAddress: Sendable {
   case socket(shard: Int, ConnectionToken, about: ActionKey?)
   /// One part of an answer that several shards give.
   case gathering(shard: Int, number: UInt64)
+  /// An operation of a worker's socket: its `id`, and what it is; nil for what publishes nothing.
+  case worker(shard: Int, WorkerIdentifier, id: JSONText, OperationLabel?)
 }
 
 /// How a subscriber wants a task's events.
@@ -33,8 +36,11 @@ enum Audience: Int, Sendable, CaseIterable {
   case taskCompressed
   case execution
   case executionCompressed
+  case sse
+  /// Nobody's: an event stream is not compressed. It keeps the pairs whole.
+  case sseCompressed
 
-  static let count = 6
+  static let count = 8
 
   var isNative: Bool { self == .native || self == .nativeCompressed }
 
@@ -51,6 +57,8 @@ struct WatchRequest: Sendable {
     case task
     /// The action dialect, named by `execution_id`.
     case execution
+    /// An event stream.
+    case stream
   }
 
   let task: TaskIdentifier
@@ -82,9 +90,13 @@ struct TaskDelivery: Sendable {
   let native: SharedFrame?
   let taskDialect: SharedFrame?
   let execution: SharedFrame?
+  var sse: SharedFrame?
   let isTerminal: Bool
   /// No event, but the latest status once more.
   var isRepeat = false
+
+  /// Whether there is anything in it for the shard that it is for.
+  var isWanted: Bool { native != nil || taskDialect != nil || execution != nil || sse != nil }
 }
 
 /// A message that is not a task's event, and whom it is for.
@@ -102,6 +114,8 @@ struct Relay: Sendable {
   }
   let target: Target
   let frame: SharedFrame
+  /// The same for the task's event streams, where the message is for its watchers and there are any.
+  var sse: SharedFrame?
   let from: ReplyAddress
 }
 
@@ -127,8 +141,19 @@ enum ShardMessage: Sendable {
   case unwatch(TaskIdentifier, Audience, shard: Int)
   /// `--status-interval`: the latest status to this shard's execution sockets again.
   case repeatStatus(TaskIdentifier, shard: Int)
+  /// The worker that asks wants the task's commands.
+  indirect case watchAsWorker(TaskIdentifier, from: ReplyAddress)
+  /// A command for whoever works on the task.
+  case tellWorkers(TaskIdentifier, frame: SharedFrame)
+  /// The dispatcher's choice.
+  indirect case offer(TaskIdentifier, to: WorkerIdentifier)
+  /// A worker's connection has ended.
+  case workerLeft(WorkerIdentifier)
+  // To the shard with the dispatcher.
+  indirect case dispatch(DispatchCommand)
   // To a shard with connections.
   indirect case watchOpened(WatchOpening)
+  case commandWorker(WorkerIdentifier, SharedFrame)
   indirect case deliver(TaskDelivery)
   indirect case relay(Relay)
   indirect case ask(ConfirmationNotice)
@@ -152,14 +177,18 @@ extension ShardMessage {
   /// The same for one of several shards: with a frame object of that shard's own.
   func handedOver() -> ShardMessage {
     switch self {
-    case .relay(let relay): .relay(Relay(target: relay.target, frame: relay.frame.handedOver(), from: relay.from))
+    case .relay(let relay):
+      .relay(
+        Relay(
+          target: relay.target, frame: relay.frame.handedOver(), sse: relay.sse?.handedOver(), from: relay.from))
     case .ask(let notice):
       .ask(
         ConfirmationNotice(
           callback: notice.callback, users: notice.users, frame: notice.frame.handedOver(), only: notice.only))
     case .settled(let callback, let frame): .settled(callback, frame: frame.handedOver())
     case .task, .confirmation, .message, .idempotency, .watch, .unwatch, .repeatStatus, .watchOpened, .deliver,
-      .closeUser, .answer, .stored, .notStored, .drain, .drainHeard, .stop:
+      .closeUser, .answer, .stored, .notStored, .drain, .drainHeard, .stop, .watchAsWorker, .tellWorkers, .offer,
+      .workerLeft, .dispatch, .commandWorker:
       self
     }
   }
@@ -208,6 +237,16 @@ enum ConfirmationCommand: Sendable {
   indirect case resend(UserIdentifier?, shard: Int, ConnectionToken)
 }
 
+/// What the dispatcher of executions is told.
+enum DispatchCommand: Sendable {
+  /// Somebody is to run it; Unix seconds.
+  case created(TaskIdentifier, at: Double)
+  /// Somebody has begun; nil over HTTP.
+  case reported(TaskIdentifier, by: WorkerIdentifier?)
+  case finished(TaskIdentifier)
+  case accept(WorkerIdentifier, limit: Int, from: ReplyAddress)
+}
+
 /// A command to an acknowledged message's home, which is its user's.
 enum MessageCommand: Sendable {
   indirect case send(MessageIdentifier, UserIdentifier, JSONText, waitSeconds: Double)
@@ -220,6 +259,8 @@ enum MessageCommand: Sendable {
 
 /// What a home answers.
 enum Answer: Sendable {
+  /// It is so now.
+  case done
   case receipt(PublishReceipt)
   indirect case task(TaskSnapshot, created: Bool)
   case events(Epoch, [TaskEvent])

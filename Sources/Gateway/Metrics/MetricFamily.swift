@@ -7,6 +7,7 @@ package enum MetricFamily: Int, CaseIterable, Sendable {
   case eventsConflated, slowConsumers, sendQueueBytes, protocolErrors, pingRoundTrip
   case publishRequests, publishDuration, broadcastFanout, deliveryLatency, httpRequests
   case confirmationsPending, confirmations, confirmationWait, acknowledgementsPending, cancels, resumes
+  case executionsWaiting
   case mailboxBatches, mailboxMessages, acceptErrors, eventLoopLag, eventLoopIteration
 
   /// Words of each family: a power of two, so that an index is a shift and an add; more than any family needs, which
@@ -183,6 +184,8 @@ extension MetricFamily {
         help: "From a question to its resolution.")
     case .acknowledgementsPending:
       MetricDescription(name: "acks_pending", kind: .gauge, help: "User messages waiting for an acknowledgement.")
+    case .executionsWaiting:
+      MetricDescription(name: "executions_waiting", kind: .gauge, help: "Executions that no worker has been offered.")
     case .cancels: MetricDescription(name: "cancels", kind: .counter, help: "Cancel requests accepted.")
     case .resumes:
       MetricDescription(

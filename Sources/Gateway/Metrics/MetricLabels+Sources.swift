@@ -9,6 +9,8 @@ extension EndpointLabel {
     case .execution: self = .execution
     case .action: self = .action
     case .echo: self = .echo
+    case .sse: self = .sse
+    case .worker: self = .worker
     }
   }
 }

@@ -54,6 +54,7 @@ package struct MetricSeries: Sendable, Equatable {
     Self(.confirmations, outcome.rawValue)
   }
   package static var acknowledgementsPending: Self { Self(.acknowledgementsPending) }
+  package static var executionsWaiting: Self { Self(.executionsWaiting) }
   package static var cancels: Self { Self(.cancels) }
   package static func resumes(_ result: ResumeLabel) -> Self { Self(.resumes, result.rawValue) }
   package static var mailboxBatches: Self { Self(.mailboxBatches) }

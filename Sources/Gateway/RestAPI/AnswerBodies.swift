@@ -48,7 +48,7 @@ enum AnswerBodies {
       return RenderedAnswer(
         status: 200,
         body: ResponseBodies.published(accepted: accepted, rejected: rejected, cancelRequested: cancelRequested))
-    case .confirmationResult, .claim: return nil
+    case .confirmationResult, .claim, .done: return nil
     }
   }
 }

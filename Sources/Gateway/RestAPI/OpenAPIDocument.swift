@@ -344,6 +344,49 @@ private let text = ###"""
         }
       }
     },
+    "/api/v1/sse/tasks/{task_id}": {
+      "get": {
+        "operationId": "stream",
+        "tags": ["tasks"],
+        "summary": "A task's events as they happen (server-sent events)",
+        "description": "For clients without WebSocket; `docs/protocol.md` describes the blocks. First the task object as `event: snapshot`, then every event by its `type`, until the task has finished. Besides `Authorization` the token may be shown as for a WebSocket: `?token=`, `?ticket=`, or the cookie named by `--cookie-name`. With `--auth off` none is needed.",
+        "parameters": [
+          {"$ref": "#/components/parameters/TaskId"},
+          {
+            "name": "Last-Event-ID",
+            "in": "header",
+            "description": "The last `id` that the client has. Within the task's history the stream begins with the event after it, without a snapshot.",
+            "schema": {"type": "string"}
+          },
+          {
+            "name": "last_event_id",
+            "in": "query",
+            "description": "The same for clients that cannot set the header.",
+            "schema": {"type": "string"}
+          },
+          {
+            "name": "wait",
+            "in": "query",
+            "description": "Whether to wait for a task that is not known yet.",
+            "schema": {"type": "boolean", "default": false}
+          }
+        ],
+        "security": [{"publisher": []}, {"user": []}],
+        "responses": {
+          "200": {
+            "description": "The stream. It lasts until the task has finished, and counts towards `--max-connections`.",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}}
+          },
+          "204": {"description": "The task has finished, and the client has all of it: `EventSource` stops."},
+          "400": {"$ref": "#/components/responses/BadRequest"},
+          "401": {"$ref": "#/components/responses/Unauthorized"},
+          "403": {"$ref": "#/components/responses/Forbidden"},
+          "404": {"$ref": "#/components/responses/TaskNotFound"},
+          "503": {"$ref": "#/components/responses/OverCapacity"},
+          "default": {"$ref": "#/components/responses/Problem"}
+        }
+      }
+    },
     "/api/v1/tasks/{task_id}/progress": {
       "post": {
         "operationId": "progress",
@@ -526,7 +569,7 @@ private let text = ###"""
         "security": [{"publisher": []}],
         "responses": {
           "201": {
-            "description": "A task of kind `execution`.",
+            "description": "A task of kind `execution`, which is offered to the workers that accept some (`docs/protocol.md`).",
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Execution"}}}
           },
           "400": {"$ref": "#/components/responses/BadRequest"},

@@ -5,6 +5,8 @@ enum PendingAnswer: Sendable {
   case claim
   /// A handshake, which the answer lets in or refuses.
   case upgrade
+  /// An event stream, which the answer begins or refuses.
+  case stream
   /// 202 with epoch, offset and `cancel_requested`.
   case accepted
   /// 200 with epoch and offset.

@@ -42,6 +42,8 @@ enum RequestFieldName: UInt8, CaseIterable {
   case stepResult
   case errorMessage
   case audience
+  case identifier
+  case limit
 
   /// As it stands in a body.
   var text: StaticString {
@@ -85,6 +87,8 @@ enum RequestFieldName: UInt8, CaseIterable {
     case .stepResult: "step_result"
     case .errorMessage: "error_message"
     case .audience: "audience"
+    case .identifier: "id"
+    case .limit: "limit"
     }
   }
 

@@ -4,6 +4,8 @@ import Protocol
 /// The members of a request's JSON object, read by name and rule. Every refusal names the field, the value and the rule.
 struct RequestFields {
   private(set) var object = JSONObject()
+  /// Members that are not the publisher's own, whatever is asked for: `given` and `body` leave them out.
+  var hidden: RequestFieldSet = []
 
   /// No members; to be filled by `read`.
   init() {}
@@ -218,12 +220,14 @@ extension RequestFields {
 
   /// At least what the members come to, with a comma each: normalising never makes them longer.
   private func byteCount(without reserved: RequestFieldSet) -> Int {
+    let reserved = reserved.union(hidden)
     var count = 0
     for member in object.members where !reserved.contains(member) { count += member.range.count + 1 }
     return count
   }
 
   private func appendGiven(without reserved: RequestFieldSet, in bytes: Span<UInt8>, to output: inout [UInt8]) {
+    let reserved = reserved.union(hidden)
     // Neighbours that are normal as they stand, with nothing but a comma between them, are copied together.
     var run = 0..<0
     var needsComma = false

@@ -72,6 +72,7 @@ struct RestDecoder {
       var registration = TaskRegistration(identifier: freshTask())
       registration.kind = "execution"
       registration.metadata = execution.metadata
+      registration.isExecution = true
       return .task(
         .register(registration, principal: principal), home: registration.identifier, .createdExecution)
     case .openConfirmation:
@@ -87,7 +88,7 @@ struct RestDecoder {
     case .broadcast: return .broadcast(try RequestBodies.object(body))
     case .channel(let channel): return .channel(channel, try RequestBodies.object(body))
     case .sendMessage(let user):
-      let requiresAcknowledgement = try flag("requires_ack", in: query)
+      let requiresAcknowledgement = try Self.flag("requires_ack", in: query)
       return .sendMessage(
         user, body: try RequestBodies.object(body), requiresAcknowledgement: requiresAcknowledgement,
         waitSeconds: requiresAcknowledgement ? try Self.waitSeconds(query) : 0)
@@ -98,7 +99,7 @@ struct RestDecoder {
       return .findMessage(message, userHash: hash)
     case .closeUser(let user): return .closeUser(user)
     case .tickets: return .ticket(try RequestBodies.ticket(body))
-    case .publish, .livez, .readyz, .metrics, .status, .openAPI, .dashboard, .dashboardRedirect, .echo:
+    case .publish, .livez, .readyz, .metrics, .status, .openAPI, .dashboard, .dashboardRedirect, .echo, .stream:
       throw Problem(.internalError, "this call has no action")
     }
   }
@@ -167,7 +168,7 @@ struct RestDecoder {
     return value
   }
 
-  private func flag(_ name: String, in query: Span<UInt8>) throws(Problem) -> Bool {
+  static func flag(_ name: String, in query: Span<UInt8>) throws(Problem) -> Bool {
     switch QueryItems.first(name, in: query) {
     case nil, "0", "false", "off": return false
     case "1", "true", "on", "": return true

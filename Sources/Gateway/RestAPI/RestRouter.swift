@@ -33,6 +33,8 @@ enum RestCall: Sendable {
   case message(MessageIdentifier)
   case closeUser(UserIdentifier)
   case publish
+  /// An event stream, which asks for its own kind of credentials.
+  case stream(TaskIdentifier)
 
   /// Calls that need no credentials (contract §3.1).
   var isOpen: Bool {
@@ -53,7 +55,7 @@ enum RestCall: Sendable {
   /// Calls that move to the internal listener where there is one (contract §3.1).
   var isInternal: Bool {
     switch self {
-    case .livez, .readyz, .openAPI, .dashboard, .dashboardRedirect, .echo, .tickets: false
+    case .livez, .readyz, .openAPI, .dashboard, .dashboardRedirect, .echo, .tickets, .stream: false
     default: true
     }
   }
@@ -144,6 +146,7 @@ enum RestRouter {
       case .post: return .call(.registerTask)
       case .delete, .other: return .methodNotAllowed(allow: "GET, HEAD, POST")
       }
+    case ("sse", 3) where segments[1] == "tasks": return withTask(segments[2]) { only(.get, method, .stream($0)) }
     case ("tasks", 2...4): return withTask(segments[1]) { routeTask(method, $0, Array(segments.dropFirst(2))) }
     default: return .notFound
     }

@@ -30,12 +30,16 @@ final class GatewayShared: Sendable {
   /// Each shard's last turn, for `/livez`.
   let lastTurns: [TurnClock]
   private let padding = CacheLine.Padding(repeating: 0)
-  /// WebSocket connections that count towards `max-connections`.
+  /// WebSocket connections and event streams: what counts towards `max-connections`.
   let activeConnections = Atomic<Int>(0)
   /// Connections beyond the cap that are being told so.
   let parkedConnections = Atomic<Int>(0)
   /// WebSocket connections that agreed on compression: where there are none, nothing is compressed for them.
   let compressedReaders = Atomic<Int>(0)
+  /// Worker sockets: where there are none, nobody is told what workers are told.
+  let workerConnections = Atomic<Int>(0)
+  /// Executions that no worker has been offered, as of the dispatcher's last change.
+  let waitingExecutions = Atomic<Int>(0)
   let isDraining = Atomic<Bool>(false)
   let isReady = Atomic<Bool>(false)
   /// Shards that have put back what the store had.
@@ -76,6 +80,9 @@ final class GatewayShared: Sendable {
     // With one shard the name need not be hashed.
     shardCount == 1 ? 0 : Int(TopicHash.of(task.text) % UInt64(shardCount))
   }
+
+  /// Where a worker's socket is, which its number says.
+  func shard(of worker: WorkerIdentifier) -> Int { Int(worker.number % UInt64(shardCount)) }
 
   /// A user's home, by the 16 bits of its hash that callback and message identifiers carry too.
   func home(ofUserHash hash: UInt16) -> Int {

@@ -24,7 +24,7 @@ struct OpeningCache {
   }
 
   private var snapshots: [Key: SnapshotFrame] = [:]
-  private var events: [TaskIdentifier: [EventPosition: SharedFrame]] = [:]
+  private var events: [Key: [EventPosition: SharedFrame]] = [:]
 
   /// The frame of a snapshot; `encode` makes it where the last one is of another state.
   mutating func snapshot(
@@ -40,11 +40,12 @@ struct OpeningCache {
   }
 
   /// The frame of an event that is replayed. An event never changes.
-  mutating func event(_ event: TaskEvent, encode: () -> SharedFrame) -> SharedFrame {
+  mutating func event(_ event: TaskEvent, for kind: WatchRequest.Key, encode: () -> SharedFrame) -> SharedFrame {
+    let key = Key(task: event.task, kind: kind)
     let position = EventPosition(epoch: event.epoch, offset: event.offset)
-    if let known = events[event.task]?[position] { return known }
+    if let known = events[key]?[position] { return known }
     let frame = encode()
-    events[event.task, default: [:]][position] = frame
+    events[key, default: [:]][position] = frame
     return frame
   }
 

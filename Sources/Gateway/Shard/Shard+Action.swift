@@ -150,7 +150,7 @@ extension Shard {
           post(resend, to: shared.home(of: user))
         }
       }
-      if shared.configuration.isSingleConnectionPerUser {
+      if shared.configuration.isSingleConnectionPerUser, connections[slot].endpoint != .sse {
         let arrival = UserArrival(nanoseconds: environment.monotonicNanoseconds(), shard: index, slot: slot)
         connections[slot].identity?.arrival = arrival
         postToAll(

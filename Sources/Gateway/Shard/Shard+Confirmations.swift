@@ -123,6 +123,11 @@ extension Shard {
     questions[confirmation.identifier] = nil
     let frame = SharedFrame.text(ActionDialect.confirmationResolved(confirmation))
     postToAll(.settled(confirmation.identifier, frame: frame))
+    if shared.workerConnections.load(ordering: .relaxed) > 0 {
+      let task = confirmation.request.task
+      post(
+        .tellWorkers(task, frame: .text(WorkerDialect.confirmationResolved(confirmation))), to: shared.home(of: task))
+    }
     for waiter in waiters.take(confirmation.identifier.text) {
       reply(.confirmation(confirmation, isNew: waiter.isNew), to: waiter.address)
     }

@@ -21,6 +21,7 @@ extension Shard {
     case .channel(let channel): count += fanOut(index, to: .channel(channel))
     case .watchers(let task, let user, let andUnnamed):
       count += fanOut(index, to: .task(task))
+      if let stream = relay.sse { fanOutToStreams(stream, of: task) }
       if let user { count += fanOut(index, to: .user(user)) }
       if andUnnamed { count += fanOut(index, to: .unnamed) }
     }
@@ -106,6 +107,8 @@ extension Shard {
       for place in 0..<topic.watchers.count {
         let slot = topic.watchers[place].slot
         if let newcomer, let arrival = connections[slot].identity?.arrival, !arrival.isBefore(newcomer) { continue }
+        // `EventSource` connects again whatever it is told.
+        if newcomer != nil, connections[slot].endpoint == .sse { continue }
         if connections[slot].phase == .open { slots.append(slot) }
       }
     }

@@ -3,9 +3,9 @@ import Protocol
 
 /// Who asks, from where, and from which page.
 extension Shard {
-  /// The token of an opening handshake, from the first place that has one (contract §2), and whom it stands for.
+  /// The token of who wants to stay, from the first place that has one (contract §2), and whom it stands for.
   func authenticate(
-    _ head: RequestHead, _ bytes: Span<UInt8>, _ handshake: OpeningHandshake
+    _ head: RequestHead, _ bytes: Span<UInt8>, subprotocols: [Range<Int>]
   ) throws(Credentials.Failure) -> Credentials.Bearer {
     let query = bytes.extracting(head.query ?? 0..<0)
     if let token = QueryItems.first("token", in: query), !token.isEmpty {
@@ -25,12 +25,27 @@ extension Shard {
       }
     }
     let prefix: StaticString = "bearer."
-    for offered in handshake.subprotocols where offered.count > prefix.utf8CodeUnitCount {
+    for offered in subprotocols where offered.count > prefix.utf8CodeUnitCount {
       let end = offered.lowerBound + prefix.utf8CodeUnitCount
       guard HTTPGrammar.equals(prefix, bytes, offered.lowerBound..<end) else { continue }
       return try credentials.user(bytes.extracting(end..<offered.upperBound), now: nowWall)
     }
     throw .missing
+  }
+
+  /// Likewise of who wants to publish: `?token=` may be an API key too. With `--dev` no token is needed; one that is shown
+  /// must be good, as in the HTTP API.
+  func authenticatePublisher(
+    _ head: RequestHead, _ bytes: Span<UInt8>, subprotocols: [Range<Int>]
+  ) throws(Credentials.Failure) -> Credentials.Bearer {
+    if let token = QueryItems.first("token", in: bytes.extracting(head.query ?? 0..<0)), !token.isEmpty {
+      return try credentials.bearer(Array(token.utf8).span, now: nowWall)
+    }
+    do throws(Credentials.Failure) {
+      return try authenticate(head, bytes, subprotocols: subprotocols)
+    } catch .missing where shared.configuration.isPublisherOpen {
+      return Credentials.Bearer(principal: .admin(subject: nil), expiresAt: .infinity)
+    }
   }
 
   func bearerToken(_ head: RequestHead, _ bytes: Span<UInt8>) -> Range<Int>? {

@@ -287,6 +287,7 @@ extension Shard {
       return respond(slot, problem: Problem(.badRequest, "the query is not valid percent-encoded UTF-8"))
     }
     switch RestRouter.route(method, segments, echoIsOn: shared.configuration.isEchoOn) {
+    case .call(.stream(let task)): openStream(slot, exchange, task)
     case .call(let call): authorise(slot, exchange, call)
     case .invalid(let problem): respond(slot, problem: problem)
     case .methodNotAllowed(let allow):

@@ -13,7 +13,17 @@ extension Shard {
     default: break
     }
     let ends = former(of: command)
-    settle(answer(command), of: command, to: address, ends: ends)
+    let answer = answer(command, for: address)
+    settle(answer, of: command, to: address, ends: ends)
+  }
+
+  /// The same as `answer`, and takes note of the worker that it came from.
+  func answer(_ command: TaskCommand, for address: ReplyAddress) -> Answer {
+    reporter = address.worker
+    defer { reporter = nil }
+    let answer = answer(command)
+    noteReporter(of: command, answer)
+    return answer
   }
 
   /// Carries a command out, with all that follows from it, and says what its sender is to be answered.
@@ -65,6 +75,7 @@ extension Shard {
     case .register(let registration, _):
       let (snapshot, created) = try taskDesk.register(
         registration, at: moment, random: &random, into: &taskEffects)
+      if created { offerExecution(snapshot) }
       return .task(snapshot, created: created)
     case .progress(let task, let report):
       return .receipt(try taskDesk.progress(task, report, at: moment, random: &random, into: &taskEffects))
@@ -127,11 +138,16 @@ extension Shard {
           tell(.event(event, record))
         } else {
           deliver(event, after: record, betweenMails: betweenMails)
+          noteEvent(event, record)
         }
       case .cancelRequested(let request): relayCancel(request)
-      case .heartbeat(let beat): relayHeartbeat(beat)
+      case .heartbeat(let beat):
+        relayHeartbeat(beat)
+        noteReport(on: beat.task)
       case .persist(let change): persist(change)
-      case .forgotten(let task): interests[task].map { if $0.total == 0 { interests[task] = nil } }
+      case .forgotten(let task):
+        interests[task].map { if $0.total == 0 { interests[task] = nil } }
+        forgetTask(task)
       }
     }
     // Mostly two: taken one by one they cost less than to replace the range of them.
@@ -152,6 +168,7 @@ extension Shard {
     let execution = frame(for: .execution, .executionCompressed, interest) {
       ExecutionDialect.status(record.snapshot, now: event.occurredAt)
     }
+    let sse: SharedFrame? = interest.has(.sse) ? .raw(StreamDialect.event(event)) : nil
     for shard in 0..<shared.shardCount {
       func wanted(_ frame: SharedFrame?, _ plain: Audience, _ compressed: Audience) -> SharedFrame? {
         guard let frame, interest.has(plain, shard: shard) || interest.has(compressed, shard: shard) else { return nil }
@@ -160,8 +177,9 @@ extension Shard {
       let delivery = TaskDelivery(
         task: event.task, offset: event.offset, native: wanted(native, .native, .nativeCompressed),
         taskDialect: wanted(task, .task, .taskCompressed),
-        execution: wanted(execution, .execution, .executionCompressed), isTerminal: event.kind.isTerminal)
-      guard delivery.native != nil || delivery.taskDialect != nil || delivery.execution != nil else { continue }
+        execution: wanted(execution, .execution, .executionCompressed), sse: wanted(sse, .sse, .sseCompressed),
+        isTerminal: event.kind.isTerminal)
+      guard delivery.isWanted else { continue }
       if betweenMails, shard == index, !delivery.isTerminal, localMail.isEmpty {
         receiveDelivery(delivery)
       } else {
@@ -215,26 +233,29 @@ extension Shard {
 
   private func relayCancel(_ request: CancelRequest) {
     metrics.add(.cancels)
-    let frame = SharedFrame.text(
-      ActionDialect.taskCancelled(request))
+    if request.isFirst {
+      tellWorkers(
+        of: request.task,
+        .text(WorkerDialect.cancelRequested(request.task, user: request.user, reason: request.reason)))
+    }
+    let message = ActionDialect.taskCancelled(request)
     postToAll(
       .relay(
         Relay(
           target: .watchers(
             request.task, and: request.user, andUnnamed: !shared.configuration.isAuthenticationRequired),
-          frame: frame, from: .none)))
+          frame: .text(message), sse: streamFrame(of: request.task, "task_cancelled", message), from: .none)))
   }
 
   private func relayHeartbeat(_ beat: TaskHeartbeat) {
-    let frame = SharedFrame.text(
-      ActionDialect.heartbeat(beat))
+    let message = ActionDialect.heartbeat(beat)
     postToAll(
       .relay(
         Relay(
           target: .watchers(
             beat.task, and: beat.user,
             andUnnamed: beat.user != nil && !shared.configuration.isAuthenticationRequired),
-          frame: frame, from: .none)))
+          frame: .text(message), sse: streamFrame(of: beat.task, "heartbeat", message), from: .none)))
   }
 
   // MARK: Subscriptions
@@ -258,6 +279,7 @@ extension Shard {
       guard let snapshot else { return refuse(request, .taskNotFound) }
       open(
         request, openingFrames(request.key, snapshot), offset: snapshot.offset, isLast: snapshot.status.isTerminal)
+    case .stream: openStream(request, decision, snapshot)
     case .task, .execution:
       switch decision {
       case .unknownTask: return refuse(request, .taskNotFound)
@@ -267,7 +289,7 @@ extension Shard {
         open(request, confirmed(request, decision), offset: snapshot.offset, isLast: false)
       case .replay(let events, _, let offset):
         metrics.add(.resumes(.recovered))
-        let replay = events.map { event in openings.event(event) { .text(ActionDialect.event(event)) } }
+        let replay = events.map { event in openings.event(event, for: .task) { .text(ActionDialect.event(event)) } }
         open(
           request, confirmed(request, decision) + replay, offset: events.last?.offset ?? offset, isLast: false)
       }
@@ -302,11 +324,11 @@ extension Shard {
     return ActionDialect.subscriptionConfirmed(key, decision).map { [.text($0)] } ?? []
   }
 
-  private func refuse(_ request: WatchRequest, _ code: Problem.Code) {
+  func refuse(_ request: WatchRequest, _ code: Problem.Code) {
     post(.watchOpened(WatchOpening(request: request, outcome: .refused(code))), to: request.shard)
   }
 
-  private func open(_ request: WatchRequest, _ frames: [SharedFrame], offset: Int, isLast: Bool) {
+  func open(_ request: WatchRequest, _ frames: [SharedFrame], offset: Int, isLast: Bool) {
     if !isLast {
       let interest = interests[request.task] ?? TaskInterest(shardCount: shared.shardCount)
       interest.add(request.audience, shard: request.shard)

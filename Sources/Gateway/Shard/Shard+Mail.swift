@@ -14,6 +14,12 @@ extension Shard {
     case .watch(let request): receiveWatch(request)
     case .unwatch(let task, let audience, let shard): receiveUnwatch(task, audience, shard: shard)
     case .repeatStatus(let task, let shard): receiveRepeat(task, shard: shard)
+    case .watchAsWorker(let task, let address): receiveWorkerWatch(task, from: address)
+    case .tellWorkers(let task, let frame): tellWorkers(of: task, frame)
+    case .offer(let execution, let worker): receiveOffer(execution, to: worker)
+    case .workerLeft(let worker): receiveWorkerLeft(worker)
+    case .dispatch(let command): receiveDispatch(command)
+    case .commandWorker(let worker, let frame): receiveWorkerCommand(frame, for: worker)
     case .watchOpened(let opening): receiveOpening(opening)
     case .deliver(let delivery): receiveDelivery(delivery)
     case .relay(let relay): receiveRelay(relay)
@@ -58,6 +64,8 @@ extension Shard {
       guard isCurrent(token), connections[token.slot].phase == .open else { return }
       renderForSocket(token.slot, answer, key)
       commandAnswered(token.slot)
+    case .worker(_, let worker, let identifier, let label):
+      receiveWorkerAnswer(answer, for: worker, id: identifier, label)
     case .gathering(_, let number):
       guard var gathering = gatherings[number] else { return }
       let isComplete = gathering.add(answer)
@@ -128,6 +136,7 @@ extension Shard {
   /// The home's answer to a subscription.
   private func receiveOpening(_ opening: WatchOpening) {
     let request = opening.request
+    if request.key == .stream { return receiveStreamOpening(opening) }
     let slot = request.connection.slot
     let isHere = isCurrent(request.connection) && connections[slot].phase == .open
     defer { if isHere { commandAnswered(slot) } }
@@ -168,7 +177,7 @@ extension Shard {
     return isWithdrawn
   }
 
-  private func follow(_ slot: Int32, _ request: WatchRequest, after offset: Int) {
+  func follow(_ slot: Int32, _ request: WatchRequest, after offset: Int) {
     // What came before is for those who were there.
     closeRuns()
     let key = TopicKey.task(request.task)
@@ -187,7 +196,7 @@ extension Shard {
     }
   }
 
-  private func giveUp(_ request: WatchRequest) {
+  func giveUp(_ request: WatchRequest) {
     post(.unwatch(request.task, request.audience, shard: index), to: shared.home(of: request.task))
   }
 
@@ -214,6 +223,8 @@ extension Shard {
         .text(
           ActionDialect.error(
             isForbidden ? "forbidden" : "Task not found", now: nowWall, key: .execution(request.task.text))))
+    // It is refused by status: see `receiveStreamOpening`.
+    case .stream: break
     }
   }
 

@@ -127,6 +127,7 @@ extension Shard {
         condemn(slot, .drop)
       }
     case .open where connections[slot].endpoint == .echo: resumeReading(slot)
+    case .open where connections[slot].endpoint == .sse: streamHasSpoken(slot)
     case .http where connections[slot].exchange?.isHeldBack == true:
       connections[slot].exchange?.isHeldBack = false
       resumable.append(token(of: slot))

@@ -128,17 +128,17 @@ extension Shard {
     bulk.accepted += 1
   }
 
-  /// The operations of a bulk publish that are no task's.
-  func send(_ operation: PublishOperation) {
+  /// The operations of a bulk publish, or of a worker's socket, that are no task's.
+  func send(_ operation: PublishOperation, answering address: ReplyAddress = .none) {
     switch operation {
     case .message(let user, let body, let requiresAcknowledgement):
       sendMessage(
-        user, body, requiresAcknowledgement: requiresAcknowledgement, waitSeconds: 0, answering: .none)
-    case .broadcast(let body): relay(.everyone, body, answering: .none)
+        user, body, requiresAcknowledgement: requiresAcknowledgement, waitSeconds: 0, answering: address)
+    case .broadcast(let body): relay(.everyone, body, answering: address)
     case .channel(let channel, let body):
       relay(
         .channel(channel), JSONText(normalised: ActionDialect.channelMessage(body, channel: channel)),
-        answering: .none)
+        answering: address)
     case .register, .progress, .complete, .error, .heartbeat: break
     }
   }

@@ -8,6 +8,9 @@ extension Shard {
     switch call {
     case .progress(let task) where isNextToReach(task): return progress(slot, exchange, task)
     case .publish: return publish(slot, exchange, bearer.principal)
+    case .createExecution where shared.waitingExecutions.load(ordering: .relaxed) >= ExecutionDispatcher.waitingCountMax:
+      let detail = "\(ExecutionDispatcher.waitingCountMax) executions wait for a worker, the most that there may be"
+      return respond(slot, problem: Problem(.overCapacity, detail))
     default: break
     }
     let decoder = RestDecoder(
@@ -239,7 +242,8 @@ extension Shard {
       facts: GatewayFacts(
         connectionLimit: shared.configuration.connectionCountMax,
         isDraining: shared.isDraining.load(ordering: .relaxed), isLastReloadGood: true,
-        droppedLogLineCount: shared.log.droppedLineCount, repeatedLogLineCount: shared.log.repeatedLineCount),
+        droppedLogLineCount: shared.log.droppedLineCount, repeatedLogLineCount: shared.log.repeatedLineCount,
+        store: shared.store?.health.facts ?? StoreFacts()),
       accept: accept)
     respond(
       slot, status: 200, contentType: page.contentType, body: page.body)

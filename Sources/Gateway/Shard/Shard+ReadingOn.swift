@@ -53,6 +53,7 @@ extension Shard {
     let skippedCount = ending.offset - topics.catchUp(topic, place) - 1
     guard let frame = ending.frame(watcher.audience.dialect) else { return }
     noteLeftOut(skippedCount)
+    if watcher.audience == .sse { return queue(frame.skippingInStream(skippedCount), for: watcher.slot) }
     guard watcher.audience.isNative, skippedCount > 0 else { return queue(frame, for: watcher.slot) }
     queue(ring?.ending(frame, skipping: skippedCount) ?? frame.skipping(skippedCount), for: watcher.slot)
   }
@@ -87,7 +88,10 @@ extension Shard {
         if pending > 0, Int(pending) + byteCount > lagByteCount { return result }
         let skippedCount = event.offset - topics.cursor(topic, place) - 1
         noteLeftOut(skippedCount)
-        queue(audience.isNative ? frame.skipping(skippedCount) : frame, for: slot)
+        let shown =
+          audience.isNative
+          ? frame.skipping(skippedCount) : audience == .sse ? frame.skippingInStream(skippedCount) : frame
+        queue(shown, for: slot)
         if unsafe connection.pointee.isCondemned { return result }
         topics.moveCursor(topic, place, to: event.offset)
         result = .inPart

@@ -33,6 +33,7 @@ extension Shard {
       if let record = histories[row.key] { stored.history = HistoryCodec.decode(record, of: stored.snapshot) ?? [] }
       taskDesk.restore(
         stored, wasStoppedCleanly: state.wasStoppedCleanly, at: moment, random: &random, into: &taskEffects)
+      offerExecution(stored.snapshot)
     }
   }
 

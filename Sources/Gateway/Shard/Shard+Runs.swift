@@ -15,7 +15,7 @@ private struct RunFrames {
   /// The pool had no room.
   static let noRoom: Int32 = -2
 
-  var indices = InlineArray<3, Int32>(repeating: RunFrames.none)
+  var indices = InlineArray<4, Int32>(repeating: RunFrames.none)
 }
 
 /// The events of a turn, by task: collected while mail and requests are read, and queued as one piece for each watcher
@@ -129,7 +129,7 @@ extension Shard {
     }
   }
 
-  /// After a terminal event the execution dialect closes at once, the task dialect after `--terminal-grace`.
+  /// After a terminal event the execution dialect and event streams close at once, the task dialect after `--terminal-grace`.
   private func endDialects(of topic: LocalTopic) {
     var finished: [Int32] = []
     for place in 0..<topic.watchers.count {
@@ -137,7 +137,7 @@ extension Shard {
       switch topic.watchers[place].audience {
       case .native, .nativeCompressed: break
       case .task, .taskCompressed: closeAfterGrace(slot)
-      case .execution, .executionCompressed: finished.append(slot)
+      case .execution, .executionCompressed, .sse, .sseCompressed: finished.append(slot)
       }
     }
     for slot in finished { close(slot, .normal, "finished") }
@@ -182,12 +182,15 @@ extension TaskDelivery {
     switch dialect {
     case 0: native
     case 1: taskDialect
-    default: execution
+    case 2: execution
+    default: sse
     }
   }
 
   /// Bytes of the longest of its frames.
   fileprivate var byteCount: Int {
-    unsafe max(native?.plain.count ?? 0, taskDialect?.plain.count ?? 0, execution?.plain.count ?? 0)
+    unsafe max(
+      native?.plain.count ?? 0, taskDialect?.plain.count ?? 0, execution?.plain.count ?? 0,
+      sse?.plain.count ?? 0)
   }
 }

@@ -44,7 +44,9 @@ extension Shard {
     switch output {
     case .reply(let answer, let address, _): reply(answer, to: address)
     case .mail(let message, let shard): post(message, to: shard)
-    case .event(let event, let record): deliver(event, after: record, betweenMails: false)
+    case .event(let event, let record):
+      deliver(event, after: record, betweenMails: false)
+      noteEvent(event, record)
     case .command(let command, let address): carryOutAgain(command, from: address)
     case .watch(let request): answerWatch(request)
     case .opened(let confirmation, let address, let waitSeconds): ask(confirmation, address, waitSeconds: waitSeconds)
@@ -58,7 +60,7 @@ extension Shard {
   /// The end that a command met is durable, or was taken back: nothing of that task is on its way any more.
   private func carryOutAgain(_ command: TaskCommand, from address: ReplyAddress) {
     let ends = former(of: command)
-    let answer = answer(command)
+    let answer = answer(command, for: address)
     if command.isDurable, !answer.isProblem {
       settle(answer, of: command, to: address, ends: ends)
     } else {

@@ -68,6 +68,8 @@ extension Shard {
       if connections[slot].closeAt <= nowMilliseconds {
         connections[slot].closeAt = .max
         close(slot, .normal, "finished")
+      } else if connections[slot].endpoint == .sse {
+        expireStream(slot)
       } else {
         checkLiveness(slot)
       }
@@ -89,6 +91,8 @@ extension Shard {
           "the request did not arrive within \(ShardLimits.requestMilliseconds / 1000) s of its first byte"))
     case .awaitingAnswer:
       exchange.keepsAlive = false
+      // A handshake or a stream that has not opened, and now never will.
+      giveBackPlace(slot)
       respond(slot, problem: Problem(.internalError, "no answer in time"))
     }
   }

@@ -13,6 +13,8 @@ extension Shard {
     case 3 where segments[0] == "ws" && segments[1] == "task": return .task(segments[2])
     case 5 where segments[0] == "api" && segments[1] == "v1" && segments[2] == "ws" && segments[3] == "executions":
       return .execution(segments[4])
+    case 4 where segments[0] == "api" && segments[1] == "v1" && segments[2] == "ws" && segments[3] == "workers":
+      return .worker
     default: return nil
     }
   }
@@ -29,8 +31,14 @@ extension Shard {
     destination(segments, echoIsOn: echoIsOn) != nil
   }
 
+  /// With an internal listener publishers are served by it alone (contract §3.1).
+  private func isServed(_ destination: SocketDestination, to slot: Int32) -> Bool {
+    guard case .worker = destination else { return true }
+    return shared.configuration.internalPort == nil || connections[slot].isInternal
+  }
+
   /// What a refusal is: as a close code after a completed handshake, or as an HTTP status.
-  private struct Refusal {
+  struct Refusal {
     let code: CloseCode
     let reason: String
     let problem: Problem
@@ -50,7 +58,7 @@ extension Shard {
     let head = opening.head
     guard head.method == .get, let handshake = try? OpeningHandshake(head: head, bytes: bytes),
       let destination = Self.destination(bytes.extracting(head.path), echoIsOn: shared.configuration.isEchoOn),
-      isOriginAllowed(head, bytes), !shared.isDraining.load(ordering: .relaxed)
+      isServed(destination, to: slot), isOriginAllowed(head, bytes), !shared.isDraining.load(ordering: .relaxed)
     else { return false }
 
     var candidate = UpgradeCandidate(handshake: handshake, destination: destination)
@@ -95,7 +103,9 @@ extension Shard {
         extraFields: error.answerFields)
       return
     }
-    guard let destination = Self.destination(segments, echoIsOn: shared.configuration.isEchoOn) else {
+    guard let destination = Self.destination(segments, echoIsOn: shared.configuration.isEchoOn),
+      isServed(destination, to: slot)
+    else {
       metrics.add(.handshakesRejected(.notFound))
       exchange.keepsAlive = false
       respond(slot, problem: Problem(.notFound, "there is no WebSocket endpoint at this path"))
@@ -158,36 +168,15 @@ extension Shard {
     continueWithFrames(slot, exchange)
   }
 
-  /// Why a candidate may not come in; nil where it may. Room first: a full node should not spend on checking tokens.
+  /// Why a candidate may not come in; nil where it may.
   private func refusal(
     of candidate: inout UpgradeCandidate, _ slot: Int32, _ head: RequestHead, _ bytes: Span<UInt8>
   ) -> Refusal? {
-    guard takePlace(slot) else {
-      return Refusal(
-        code: .tryAgainLater, reason: "Server connection limit reached",
-        problem: Problem(.overCapacity, "all \(shared.configuration.connectionCountMax) connections are taken"),
-        label: .capacity)
-    }
-    if shared.isAuthenticationRequired, !candidate.destination.isOpen {
-      do throws(Credentials.Failure) {
-        candidate.bearer = try authenticate(head, bytes, candidate.handshake)
-      } catch {
-        metrics.add(.authenticationFailures(error.label))
-        return Refusal(
-          code: .policyViolation, reason: "Authentication failed",
-          problem: Problem(.unauthorized, "no valid token was shown"), label: .authentication)
-      }
-    }
-    if shared.census.isUsed {
-      let address = clientAddress(slot, head, bytes)
-      guard shared.census.enter(address: address, user: candidate.bearer.principal.subject) else {
-        return Refusal(
-          code: .policyViolation, reason: "Too many connections",
-          problem: Problem(.rateLimited, "too many connections from one address or user"), label: .rate)
-      }
-      connections[slot].isInCensus = true
-      connections[slot].identity = identity(of: candidate)
-      connections[slot].peer = address
+    if let refusal = refusal(
+      slot, head, bytes, subprotocols: candidate.handshake.subprotocols, door: candidate.destination.door,
+      &candidate.bearer)
+    {
+      return refusal
     }
     switch candidate.destination {
     case .task(let text):
@@ -196,13 +185,64 @@ extension Shard {
     case .execution(let text):
       candidate.task = TaskIdentifier(validating: text)
       return candidate.task == nil ? Self.notFound("Execution not found") : nil
-    case .action, .echo: return nil
+    case .action, .worker, .echo: return nil
+    }
+  }
+
+  /// Takes a place for whoever wants to stay, and says who it is; why not, where it may not stay. Room first: a full node
+  /// should not spend on checking tokens.
+  func refusal(
+    _ slot: Int32, _ head: RequestHead, _ bytes: Span<UInt8>, subprotocols: [Range<Int>], door: SocketDoor,
+    _ bearer: inout Credentials.Bearer
+  ) -> Refusal? {
+    guard takePlace(slot) else {
+      return Refusal(
+        code: .tryAgainLater, reason: "Server connection limit reached",
+        problem: Problem(.overCapacity, "all \(shared.configuration.connectionCountMax) connections are taken"),
+        label: .capacity)
+    }
+    if needsToken(door) {
+      do throws(Credentials.Failure) {
+        bearer =
+          door == .publishers
+          ? try authenticatePublisher(head, bytes, subprotocols: subprotocols)
+          : try authenticate(head, bytes, subprotocols: subprotocols)
+      } catch {
+        metrics.add(.authenticationFailures(error.label))
+        return Refusal(
+          code: .policyViolation, reason: "Authentication failed",
+          problem: Problem(.unauthorized, "no valid token was shown"), label: .authentication)
+      }
+    }
+    if door == .publishers, !bearer.principal.mayPublish {
+      return Refusal(
+        code: .policyViolation, reason: "Permission denied",
+        problem: Problem(.forbidden, "this endpoint is for publishers, the token is a user's"), label: .permission)
+    }
+    if shared.census.isUsed {
+      let address = clientAddress(slot, head, bytes)
+      guard shared.census.enter(address: address, user: bearer.principal.subject) else {
+        return Refusal(
+          code: .policyViolation, reason: "Too many connections",
+          problem: Problem(.rateLimited, "too many connections from one address or user"), label: .rate)
+      }
+      connections[slot].isInCensus = true
+      connections[slot].identity = identity(of: bearer)
+      connections[slot].peer = address
+    }
+    return nil
+  }
+
+  private func needsToken(_ door: SocketDoor) -> Bool {
+    switch door {
+    case .everybody: false
+    case .watchers: shared.isAuthenticationRequired
+    case .publishers: true
     }
   }
 
   /// Nil for nobody in particular.
-  private func identity(of candidate: UpgradeCandidate) -> ConnectionIdentity? {
-    let bearer = candidate.bearer
+  func identity(of bearer: Credentials.Bearer) -> ConnectionIdentity? {
     if bearer.expiresAt == .infinity, bearer.principal == .anonymous { return nil }
     return ConnectionIdentity(principal: bearer.principal, expiresAt: bearer.expiresAt)
   }
@@ -225,7 +265,7 @@ extension Shard {
     continueWithFrames(slot, exchange)
   }
 
-  private func refuseByStatus(_ slot: Int32, _ exchange: HTTPExchange, _ problem: Problem) {
+  func refuseByStatus(_ slot: Int32, _ exchange: HTTPExchange, _ problem: Problem) {
     exchange.keepsAlive = false
     giveBackPlace(slot)
     respond(slot, problem: problem)
@@ -258,7 +298,7 @@ extension Shard {
   }
 
   /// For a connection that is refused by status: it never opens.
-  private func giveBackPlace(_ slot: Int32) {
+  func giveBackPlace(_ slot: Int32) {
     guard connections[slot].isCounted else { return }
     shared.activeConnections.subtract(1, ordering: .relaxed)
     connections[slot].isCounted = false
@@ -307,7 +347,7 @@ extension Shard {
       connections[slot].readsCompressed = true
       shared.compressedReaders.add(1, ordering: .relaxed)
     }
-    connections[slot].identity = identity(of: candidate)
+    connections[slot].identity = identity(of: candidate.bearer)
     let isNativeSelected = handshake.subprotocols.contains { HTTPGrammar.equals("signalbox.v1", bytes, $0) }
     let subprotocol = isNativeSelected ? "signalbox.v1" : nil
     // The seeds' other dialects have no message that the subprotocol adds.
@@ -333,23 +373,32 @@ extension Shard {
     case .task: connections[slot].endpoint = .task
     case .execution: connections[slot].endpoint = .execution
     case .action: connections[slot].endpoint = .action
+    case .worker: connections[slot].endpoint = .worker
     case .echo: connections[slot].endpoint = .echo
     }
-    let isEcho = connections[slot].endpoint == .echo
     connections[slot].speaksNative = speaksNative
     connections[slot].session = WebSocketSession(
-      messageByteCountMax: isEcho ? EchoLimits.messageByteCountMax : shared.configuration.maxMessageByteCount,
-      deflate: deflate)
+      messageByteCountMax: messageByteCountMax(connections[slot].endpoint), deflate: deflate)
     // Beyond the cap a connection is only told so: it counts as refused, not as opened.
     if connections[slot].isCounted { metrics.socketOpened(connections[slot].endpoint) }
     schedule(slot, in: shared.configuration.pingInterval.milliseconds)
+  }
+
+  /// A worker's message is what a request's body would be.
+  private func messageByteCountMax(_ endpoint: SocketEndpoint) -> Int {
+    switch endpoint {
+    case .task, .execution, .action, .sse: shared.configuration.maxMessageByteCount
+    case .worker: shared.configuration.maxRequestByteCount
+    case .echo: EchoLimits.messageByteCountMax
+    }
   }
 
   /// The connection is open and may be: it enters its topics.
   private func opened(_ slot: Int32, _ task: TaskIdentifier?, _ bearer: Credentials.Bearer) {
     let endpoint = connections[slot].endpoint
     switch endpoint {
-    case .echo: break
+    case .echo, .sse: break
+    case .worker: return enterWorker(slot)
     case .action:
       if !shared.isAuthenticationRequired { enter(slot, .unnamed) }
     case .task, .execution:

@@ -13,6 +13,8 @@ extension Shard {
     // SAFETY: the buffer is this shard's own, nothing else touches it during this call, and byteCount is within it.
     let bytes = unsafe UnsafeMutableRawBufferPointer(rebasing: receiveBuffer[..<byteCount])
       .assumingMemoryBound(to: UInt8.self)
+    // The peer of a stream has no say: what it pipelines behind its request is not read.
+    if unsafe connection.pointee.endpoint == .sse { return }
     var position = 0
     var answers = DirectAnswers()
     if unsafe connection.pointee.endpoint == .echo {
@@ -93,10 +95,11 @@ extension Shard {
     mark(slot)
   }
 
-  /// Sends our close frame; the peer has a while to answer it.
+  /// Sends our close frame; the peer has a while to answer it. An event stream just ends.
   func close(_ slot: Int32, _ code: CloseCode, _ reason: String) {
     // One that is condemned is closed at the end of the turn, with its own code: a frame may be missing.
     guard connections[slot].phase == .open, !connections[slot].isCondemned else { return }
+    if connections[slot].endpoint == .sse { return endStream(slot, code) }
     var frame: [UInt8] = []
     FrameWriter.appendClose(code, reason: reason, into: &frame)
     sendLastWord(slot, frame)
@@ -110,6 +113,7 @@ extension Shard {
 
   /// Ends the subscriptions of a connection that receives no more. Not while one of its topics is walked.
   func leaveTopics(_ slot: Int32) {
+    if connections[slot].endpoint == .worker { leaveWorker(slot) }
     while let (key, audience) = topics.unsubscribeFirst(listHead: &connections[slot].subscriptionHead) {
       if case .task(let task) = key { post(.unwatch(task, audience, shard: index), to: shared.home(of: task)) }
     }
@@ -128,7 +132,8 @@ extension Shard {
       let parsed = ExecutionDialect.parse(message)
       answer(slot, .text(ExecutionDialect.refusal(of: parsed) ?? ExecutionDialect.pong))
     case .action: receivedAction(slot, message)
-    case .echo: break
+    case .worker: receivedOperation(slot, message)
+    case .echo, .sse: break
     }
   }
 

@@ -51,6 +51,19 @@ import Protocol
   var questions: [CallbackIdentifier: SharedFrame] = [:]
   var gatherings: [UInt64: Gathering] = [:]
   var gatheringNumber: UInt64 = 0
+  /// Executions of this home that nobody has reported on.
+  var unclaimedExecutions: Set<TaskIdentifier> = []
+  /// Whom commands about this home's tasks go to.
+  var workerDirectory = WorkerDirectory()
+  /// The worker whose command is being carried out.
+  var reporter: WorkerIdentifier?
+  /// Of use on one shard only, `dispatcherIndex`.
+  var dispatcher = ExecutionDispatcher()
+
+  // Workers whose sockets are here.
+  var workers: [WorkerIdentifier: ConnectionToken] = [:]
+  /// All that ever were.
+  var workerCount: UInt64 = 0
 
   /// Nil where everything is in memory only.
   let store: StoreLink?

@@ -26,7 +26,7 @@ final class LocalTopic {
   /// In no order.
   var watchers = PackedList<Watcher>()
   /// Watchers by audience, so that nothing is made ready for nobody.
-  private(set) var audienceCounts = InlineArray<6, Int32>(repeating: 0)
+  private(set) var audienceCounts = InlineArray<8, Int32>(repeating: 0)
   /// Tasks: the recent events, while any of the watchers lags.
   fileprivate(set) var ring: EventRing?
   /// Watchers that lag.

@@ -6,18 +6,31 @@ enum SocketDestination: Sendable {
   case task(String)
   case execution(String)
   case action
+  case worker
   case echo
 
-  /// Needs no token.
-  var isOpen: Bool {
-    if case .echo = self { return true }
-    return false
+  /// Whom it lets in.
+  var door: SocketDoor {
+    switch self {
+    case .task, .execution, .action: .watchers
+    case .worker: .publishers
+    case .echo: .everybody
+    }
   }
 
   var isAction: Bool {
     if case .action = self { return true }
     return false
   }
+}
+
+/// Whom an endpoint lets in.
+enum SocketDoor: Sendable {
+  case everybody
+  /// Who shows a token, where authentication is on.
+  case watchers
+  /// Who may publish: publishers need credentials even where authentication is off.
+  case publishers
 }
 
 /// An opening handshake on its way in.

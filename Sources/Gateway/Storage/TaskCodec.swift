@@ -42,6 +42,7 @@ enum TaskCodec {
   /// What a registration says.
   private static func appendDescription(of snapshot: TaskSnapshot, isImplicit: Bool, to writer: inout JSONWriter) {
     writer.stored("implicit", isImplicit)
+    writer.stored("execution", snapshot.isExecution)
     writer.stored("owner", snapshot.owner?.text)
     if !snapshot.viewers.isEmpty {
       writer.key("viewers")
@@ -85,6 +86,7 @@ enum TaskCodec {
     snapshot.cancelRequested = object.bool("cancel_requested") ?? false
     snapshot.owner = object.string("owner").flatMap { UserIdentifier(validating: $0) }
     snapshot.viewers = object.strings("viewers").compactMap { UserIdentifier(validating: $0) }
+    snapshot.isExecution = object.bool("execution") ?? false
     snapshot.kind = object.string("kind")
     snapshot.title = object.string("title")
     snapshot.parent = object.string("parent_id").flatMap { TaskIdentifier(validating: $0) }

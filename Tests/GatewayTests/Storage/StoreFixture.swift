@@ -93,7 +93,7 @@ enum StoreFixture {
   static func row(_ key: Int64, _ record: String) -> StoredRow { row(.task, key, record) }
 
   static func row(_ table: StoreTable, _ key: Int64, _ record: String) -> StoredRow {
-    StoredRow(table: table, key: key, record: Array(record.utf8))
+    StoredRow(table: table, key: key, name: "scan-1", record: Array(record.utf8))
   }
 
   /// Rows of 1 KiB each.

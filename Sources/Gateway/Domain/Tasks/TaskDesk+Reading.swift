@@ -14,6 +14,11 @@ extension TaskDesk {
     records[identifier]?.snapshot.status.isTerminal ?? false
   }
 
+  /// False for an unknown one too.
+  package func isUnfinished(_ identifier: TaskIdentifier) -> Bool {
+    records[identifier].map { !$0.snapshot.status.isTerminal } ?? false
+  }
+
   /// `GET …/{id}/events`: those held after the offset, oldest first; nil for an unknown task.
   package func events(
     of identifier: TaskIdentifier, after offset: Int, limit: Int

@@ -50,5 +50,6 @@ extension TaskRegistration {
     snapshot.dependsOn = dependsOn
     snapshot.leaseSeconds = leaseSeconds
     snapshot.metadata = metadata
+    snapshot.isExecution = isExecution
   }
 }

@@ -59,6 +59,7 @@ package struct TaskRegistration: Sendable {
   package var dependsOn: [TaskIdentifier] = []
   package var leaseSeconds: Double?
   package var metadata: JSONText?
+  package var isExecution = false
   package init(identifier: TaskIdentifier) { self.identifier = identifier }
 }
 

@@ -31,6 +31,8 @@ package struct TaskSnapshot: Sendable {
   package var weight: JSONText?
   package var dependsOn: [TaskIdentifier] = []
   package var metadata: JSONText?
+  /// Created by `POST /api/v1/executions`, to be offered to workers. What is stored of a task must keep it.
+  package var isExecution = false
   package var leaseSeconds: Double?
   package var epoch: Epoch
   package var offset = 0
