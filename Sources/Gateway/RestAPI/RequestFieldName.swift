@@ -41,6 +41,11 @@ enum RequestFieldName: UInt8, CaseIterable {
   case defaultProceed
   case stepResult
   case errorMessage
+  case node
+  case taskProgress
+  case lines
+  case level
+  case timestamp
 
   /// As it stands in a body.
   var text: StaticString {
@@ -83,6 +88,11 @@ enum RequestFieldName: UInt8, CaseIterable {
     case .defaultProceed: "default_proceed"
     case .stepResult: "step_result"
     case .errorMessage: "error_message"
+    case .node: "node_id"
+    case .taskProgress: "task_progress"
+    case .lines: "lines"
+    case .level: "level"
+    case .timestamp: "timestamp"
     }
   }
 

@@ -9,6 +9,7 @@ struct Gathering {
     case message(MessageIdentifier, waitSeconds: Double)
     case page(limit: Int)
     case batch
+    case cancelMany
   }
 
   let kind: Kind
@@ -19,6 +20,7 @@ struct Gathering {
   var accepted = 0
   var rejected: [(line: Int, problem: Problem)] = []
   var cancelRequested: [TaskIdentifier] = []
+  var cancelOutcomes: [CancelOutcome] = []
 
   init(_ kind: Kind, answering address: ReplyAddress, partCount: Int) {
     self.kind = kind
@@ -36,6 +38,7 @@ struct Gathering {
       rejected += problems
       accepted += count
       for task in tasks where !cancelRequested.contains(task) { cancelRequested.append(task) }
+    case .cancelledMany(let outcomes): cancelOutcomes += outcomes
     default: break
     }
     return missingCount <= 0

@@ -11,8 +11,10 @@ extension Shard {
     case .watch(let request): receiveWatch(request)
     case .unwatch(let task, let audience, let shard): receiveUnwatch(task, audience, shard: shard)
     case .repeatStatus(let task, let shard): receiveRepeat(task, shard: shard)
+    case .children(let changes): receiveChildren(changes)
     case .watchOpened(let opening): receiveOpening(opening)
     case .deliver(let delivery): receiveDelivery(delivery)
+    case .aside(let aside): receiveAside(aside)
     case .relay(let relay): receiveRelay(relay)
     case .ask(let notice): receiveQuestion(notice)
     case .settled(let callback, let frame): receiveOutcome(callback, frame)
@@ -74,6 +76,8 @@ extension Shard {
     case .message(let message, let waitSeconds):
       receiveMessageCommand(
         .sent(message, connections: gathering.connectionCount, waitSeconds: waitSeconds), from: gathering.address)
+    case .cancelMany:
+      reply(.cancelledMany(gathering.cancelOutcomes.sorted { $0.place < $1.place }), to: gathering.address)
     case .page(let limit): reply(.page(TaskPage.merged(gathering.pages, limit: limit)), to: gathering.address)
     case .batch:
       let rejected = gathering.rejected.sorted { $0.line < $1.line }

@@ -42,6 +42,7 @@ extension Shard {
       exchange.pending = .page
       let parts = gather(.page(limit: query.limit), answering: address, partCount: shared.shardCount)
       postToAll(.task(.list(query), from: parts))
+    case .cancelMany(let tasks, let principal): cancelMany(tasks, principal, answering: address)
     case .confirmation(let command, let userHash):
       exchange.pending = .confirmation
       post(.confirmation(command, from: address), to: shared.home(ofUserHash: userHash))
@@ -149,6 +150,9 @@ extension Shard {
       } else {
         json(slot, 202, ResponseBodies.cancelRequested(true))
       }
+    case .logged(let receipt): json(slot, 202, ResponseBodies.logReceipt(receipt))
+    case .logLines(let newest, let lines): json(slot, 200, ResponseBodies.logLines(lines, newest: newest))
+    case .cancelledMany(let outcomes): json(slot, 202, outcomes.body)
     case .confirmation(let confirmation, let isNew):
       json(slot, isNew ? 201 : 200, ResponseBodies.confirmation(confirmation))
     case .connections(let count):

@@ -195,6 +195,10 @@ extension Shard {
       return candidate.task == nil ? Self.notFound("Task not found") : nil
     case .execution(let text):
       candidate.task = TaskIdentifier(validating: text)
+      if let query = head.query {
+        candidate.wantsNodes = QueryItems.first("nodes", in: bytes.extracting(query)) == "1"
+        candidate.wantsLogs = QueryItems.first("logs", in: bytes.extracting(query)) == "1"
+      }
       return candidate.task == nil ? Self.notFound("Execution not found") : nil
     case .action, .echo: return nil
     }
@@ -337,6 +341,8 @@ extension Shard {
     }
     let isEcho = connections[slot].endpoint == .echo
     connections[slot].speaksNative = speaksNative
+    connections[slot].wantsNodes = candidate.wantsNodes
+    connections[slot].wantsLogs = candidate.wantsLogs
     connections[slot].session = WebSocketSession(
       messageByteCountMax: isEcho ? EchoLimits.messageByteCountMax : shared.configuration.maxMessageByteCount,
       deflate: deflate)
