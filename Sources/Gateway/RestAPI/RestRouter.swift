@@ -152,7 +152,8 @@ enum RestRouter {
       case .delete, .other: return .methodNotAllowed(allow: "GET, HEAD, POST")
       }
     // A task may be called `cancel`: only this POST is not about it.
-    case ("tasks", 2) where segments[1] == "cancel" && method == .post: return .call(.cancelMany)
+    case ("tasks", 2) where segments[1] == "cancel" && method != .get:
+      return method == .post ? .call(.cancelMany) : .methodNotAllowed(allow: "GET, HEAD, POST")
     case ("tasks", 2...4): return withTask(segments[1]) { routeTask(method, $0, Array(segments.dropFirst(2))) }
     default: return .notFound
     }

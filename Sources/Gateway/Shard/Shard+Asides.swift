@@ -11,12 +11,14 @@ extension Shard {
     let isNative = interest.has(.native) || interest.has(.nativeCompressed)
     let isExecution = interest.has(.execution) || interest.has(.executionCompressed)
     guard isNative || isExecution else { return }
-    // In pieces, of which a reader takes as many as it has room for.
+    // In pieces, of which a reader takes as many as it has room for: a share of the limit holds two of them.
+    let pieceByteCountMax = min(
+      ShardLimits.asideByteCountMax, shared.configuration.sendBufferByteCount / (2 * ShardLimits.conflationShare))
     var start = 0
     while start < lines.count {
       var end = start
       var byteCount = 0
-      while end < lines.count, end == start || byteCount < ShardLimits.asideByteCountMax {
+      while end < lines.count, end == start || byteCount + lines[end].message.byteCount <= pieceByteCountMax {
         byteCount += lines[end].message.byteCount + ShardLimits.logLineByteCount
         end += 1
       }

@@ -28,7 +28,7 @@ struct RestRouterTests {
     (["api", "v1", "tasks"], "GET, HEAD, POST"), (["api", "v1", "tasks", "t", "progress"], "POST"),
     (["api", "v1", "tasks", "t", "cancel", "ack"], "POST"), (["api", "v1", "executions"], "POST"),
     (["api", "v1", "tasks", "t", "nodes", "n"], "POST"), (["api", "v1", "tasks", "t", "logs"], "GET, HEAD, POST"),
-    (["api", "v1", "tasks", "cancel"], "GET, HEAD"), (["api", "v1", "users", "u", "connections"], "DELETE"),
+    (["api", "v1", "tasks", "cancel"], "GET, HEAD, POST"), (["api", "v1", "users", "u", "connections"], "DELETE"),
     (["api", "v1", "confirmations", "c"], "GET, HEAD, DELETE"),
   ])
   func `another method is told what the path allows`(_ segments: [String], _ allow: String) {
