@@ -18,10 +18,8 @@ extension Shard {
   }
 
   func receiveChildren(_ changes: [ChildChange]) {
-    for change in changes {
-      taskDesk.takeChild(change, at: moment, into: &taskEffects)
-      carryTaskEffects()
-    }
+    taskDesk.takeChildren(changes, at: moment, into: &taskEffects)
+    carryTaskEffects()
   }
 
   // MARK: Cancels

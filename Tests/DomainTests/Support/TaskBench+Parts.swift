@@ -45,7 +45,7 @@ extension TaskBench {
   func tellParents() -> Int {
     var rounds = 0
     while desk.hasChangedChildren {
-      for change in desk.takeChangedChildren() { desk.takeChild(change, at: now, into: &effects) }
+      desk.takeChildren(desk.takeChangedChildren(), at: now, into: &effects)
       rounds += 1
       precondition(rounds < 1000, "the parents do not come to rest")
     }

@@ -29,11 +29,39 @@ struct TaskFamilyTests {
     let changes = bench.desk.takeChangedChildren()
     #expect(changes.map(\.progress) == [9])
     #expect(!bench.desk.hasChangedChildren)
-    for change in changes { bench.desk.takeChild(change, at: bench.now, into: &bench.effects) }
+    bench.desk.takeChildren(changes, at: bench.now, into: &bench.effects)
     let events = bench.takeEvents()
     #expect(events.map { bench.given($0) } == [#""progress":9"#])
     #expect(events.map(\.offset) == [1])
     #expect(events.first?.statusWord == "running")
+  }
+
+  @Test func `of many children that change together the parent has one event`() throws {
+    let bench = TaskBench()
+    try bench.register("p")
+    for number in 0..<100 { try bench.register("c\(number)", parent: "p") }
+    bench.tellParents()
+    for number in 0..<100 { try bench.progress("c\(number)", progressReport(Double(number))) }
+    _ = bench.takeEffects()
+    bench.tellParents()
+    #expect(bench.takeEvents().map { bench.given($0) } == [#""progress":49.5"#])
+  }
+
+  @Test func `a child that is cancelled before it ran does not start its parent`() throws {
+    let bench = TaskBench()
+    try bench.register("p")
+    try bench.register("a", parent: "p")
+    try bench.acknowledgeCancel("a")
+    bench.tellParents()
+    #expect(bench.snapshot("p")?.status == .pending)
+    // And no status changes without an event.
+    try bench.register("b", parent: "p")
+    try bench.progress("b", progressReport(0))
+    bench.tellParents()
+    #expect(bench.snapshot("p")?.status == .pending)
+    try bench.progress("b", progressReport(1))
+    bench.tellParents()
+    #expect(bench.snapshot("p")?.status == .running)
   }
 
   @Test func `a change that shows nothing new is no event`() throws {

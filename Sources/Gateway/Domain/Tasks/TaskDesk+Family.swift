@@ -39,27 +39,54 @@ extension TaskDesk {
     for record in records.values { noteForParent(record) }
   }
 
-  /// A child has changed. A parent that is unknown or finished takes no notice. An event follows only where the parent's
-  /// progress shows something new, which is also what ends a circle of parents.
-  package mutating func takeChild(_ change: ChildChange, at moment: Moment, into effects: inout [TaskEffect]) {
-    guard let record = records[change.parent], !record.snapshot.status.isTerminal else { return }
-    let family = family(of: record)
-    if change.isRemoved {
-      guard family.removeChild(change.child) else { return }
-    } else {
-      let isNew = !family.hasChild(change.child)
-      // One too many is a task like any other, but does not count for its parent.
-      guard !isNew || family.childCount < settings.childCountMax else { return }
-      family.setChild(
-        change.child, to: TaskPart(weight: change.weight, progress: change.progress),
-        isFinished: change.status.isTerminal)
-      if isNew, record.snapshot.cancelRequested, !change.status.isTerminal {
-        // It came after the cancel that it is meant by too.
-        effects.append(.cancelChildren(ChildrenCancel(children: [change.child], user: nil, reason: nil)))
-      }
-      if change.status != .pending { start(record, at: moment) }
+  /// Children have changed. A parent that is unknown or finished takes no notice. One event follows, however many of its
+  /// children there are, and only where the parent's progress shows something new, which is also what ends a circle of
+  /// parents.
+  package mutating func takeChildren(_ changes: [ChildChange], at moment: Moment, into effects: inout [TaskEffect]) {
+    var parents: [TaskRecord] = []
+    for change in changes {
+      guard let record = records[change.parent], !record.snapshot.status.isTerminal,
+        take(change, on: record, into: &effects), !record.awaitsProgressOfParts
+      else { continue }
+      record.awaitsProgressOfParts = true
+      parents.append(record)
     }
+    for record in parents {
+      record.awaitsProgressOfParts = false
+      showProgressOfParts(of: record, at: moment, into: &effects)
+    }
+  }
+
+  /// False where nothing has changed.
+  private mutating func take(
+    _ change: ChildChange, on record: TaskRecord, into effects: inout [TaskEffect]
+  ) -> Bool {
+    let family = family(of: record)
+    if change.isRemoved { return family.removeChild(change.child) }
+    let isNew = !family.hasChild(change.child)
+    // One too many is a task like any other, but does not count for its parent.
+    guard !isNew || family.childCount < settings.childCountMax else { return false }
+    family.setChild(
+      change.child, to: TaskPart(weight: change.weight, progress: change.progress),
+      isFinished: change.status.isTerminal)
+    if isNew, record.snapshot.cancelRequested, !change.status.isTerminal {
+      // It came after the cancel that it is meant by too.
+      effects.append(.cancelChildren(ChildrenCancel(children: [change.child], user: nil, reason: nil)))
+    }
+    switch change.status {
+    case .running, .completed, .failed: family.hasBegun = true
+    // A child that was cancelled need not have run.
+    case .pending, .cancelled: break
+    }
+    return true
+  }
+
+  private mutating func showProgressOfParts(
+    of record: TaskRecord, at moment: Moment, into effects: inout [TaskEffect]
+  ) {
     guard takeProgressOfParts(of: record, at: moment) else { return }
+    // With the event, so that no status changes unheard.
+    if record.family?.hasBegun == true { start(record, at: moment) }
     noteForParent(record)
     // Its worker has said nothing: a stale task stays stale.
     let isStale = record.snapshot.stale
@@ -68,13 +95,13 @@ extension TaskDesk {
     var given: [UInt8] = []
     given.appendMember("progress", record.snapshot.progress)
     let event = TaskEvent(
-      task: change.parent, epoch: record.snapshot.epoch, offset: record.snapshot.offset, kind: .progress,
+      task: record.snapshot.identifier, epoch: record.snapshot.epoch, offset: record.snapshot.offset, kind: .progress,
       occurredAt: moment.wall, given: given, progress: record.snapshot.progress,
       statusWord: record.snapshot.statusText ?? "\(record.snapshot.status.word)")
     remember(event, of: record)
     accountForReport(to: record)
     effects.append(.deliver(event, after: record))
-    effects.append(.persist(.progressed(change.parent)))
+    effects.append(.persist(.progressed(record.snapshot.identifier)))
   }
 
   /// The parent's cancel has been requested. What is unknown, finished or asked already is left alone, which ends a circle

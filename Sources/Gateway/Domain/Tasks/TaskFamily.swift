@@ -27,6 +27,8 @@ final class TaskFamily {
   private var children: [TaskIdentifier] = []
   private var childParts: [TaskPart] = []
   private var childIsFinished: [Bool] = []
+  /// Some child has run.
+  var hasBegun = false
 
   /// - Parameter nodes: those that the task's snapshot has already.
   init(nodes: [TaskNode]) {

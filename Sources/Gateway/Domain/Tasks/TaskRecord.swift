@@ -21,6 +21,8 @@ package final class TaskRecord {
   private(set) var hasParent = false
   /// On the desk's list of children whose parents must hear of them.
   var isListedForParent = false
+  /// A child has changed, and the progress is to be added up anew.
+  var awaitsProgressOfParts = false
   var log = TaskLog()
   var rate = TaskRate()
   /// Monotonic seconds by which the worker must report; infinite where no lease runs.
