@@ -97,7 +97,9 @@ class TestNodes:
             "type": "node_status", "execution_id": task, "node_id": "a", "status": "running", "progress": 25.5,
             "extra": {"k": [1]}, "task_progress": 25.5,
         }  # fmt: skip
-        assert plain.everything_so_far() == []
+        # Nothing came before the answer to this.
+        plain.send({"type": "ping"})
+        assert plain.next() == {"type": "pong"}
 
     def test_a_node_s_event_is_kept_and_resumed(self, api: Api, watch: Any) -> None:
         task = fresh()
@@ -178,7 +180,10 @@ class TestParents:
         for task in (leaf, done):
             api.register(task, parent_id=middle)
         api.complete(done)
-        watcher = subscribed(watch, leaf)
+        watcher = watch("/ws")
+        # With a name of its own it hears of this task only.
+        watcher.send({"action": "subscribe", "task_id": leaf, "user_id": "somebody-else"})
+        assert {watcher.next()["type"] for _ in range(2)} == {"subscription_confirmed"}
         api.cancel(top, user_id="ann", reason="late")
         assert watcher.next_of("task_cancelled")["task_id"] == leaf
         for task in (middle, leaf):
