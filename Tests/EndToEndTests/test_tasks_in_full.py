@@ -107,16 +107,23 @@ class TestNodes:
         node(api, task, "b", "running", progress=15)
         events = api.get(f"/api/v1/tasks/{task}/events?after=1").body["events"]
         assert events == [
-            {"type": "node_status", "offset": 2, "node_id": "b", "status": "running", "progress": 15, "task_progress": 10}
-        ]
+            {
+                "type": "node_status", "offset": 2, "node_id": "b", "status": "running", "progress": 15,
+                "task_progress": 10,
+            }
+        ]  # fmt: skip
         watcher = watch("/ws")
         watcher.send({"action": "subscribe", "task_id": task, "since": {"epoch": epoch, "offset": 1}})
         assert watcher.next()["recovered"] is True
         assert {**events[0], "task_id": task, "epoch": epoch} == watcher.next()
 
     @pytest.mark.parametrize(
-        "body", [{}, {"status": ""}, {"status": "x" * 65}, {"status": "x", "progress": 101}, {"status": "x", "weight": 0}]
-    )
+        "body",
+        [
+            {}, {"status": ""}, {"status": "x" * 65}, {"status": "x", "progress": 101}, {"status": "x", "weight": 0},
+            {"status": "x", "weight": 1e10},
+        ],
+    )  # fmt: skip
     def test_a_wrong_report_is_refused_and_registers_nothing(self, api: Api, body: Dict[str, Any]) -> None:
         task = fresh()
         assert api.post(f"/api/v1/tasks/{task}/nodes/n", body).code == "bad_request"
