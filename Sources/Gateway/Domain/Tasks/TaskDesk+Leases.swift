@@ -18,6 +18,13 @@ extension TaskDesk {
   private mutating func fileLease(of record: TaskRecord, at deadline: Double) {
     record.leaseFiledAt = deadline
     leaseDeadlines.add(record.snapshot.identifier, deadline: deadline)
+    sweepLeases()
+  }
+
+  /// A short lease that is missed and renewed again and again leaves an entry for the end of each grace.
+  mutating func sweepLeases() {
+    let records = self.records
+    leaseDeadlines.compact(liveCount: records.count) { records[$0.key]?.leaseFiledAt == $0.deadline }
   }
 
   /// One entry of the queue has come up: the lease was renewed since, or it is missed, or the grace after it is over.

@@ -179,7 +179,7 @@ package struct TaskDesk {
     record.history = TaskHistory()
     let records = self.records
     cancelDeadlines.compact(liveCount: records.count) { records[$0.key]?.cancelDeadline == $0.deadline }
-    leaseDeadlines.compact(liveCount: records.count) { records[$0.key]?.leaseFiledAt == $0.deadline }
+    sweepLeases()
     if creationOrder.count > 2 * records.count + 1024 { creationOrder.removeAll { $0.isRemoved } }
     effects.append(.persist(.removed(identifier)))
     effects.append(.forgotten(identifier))
