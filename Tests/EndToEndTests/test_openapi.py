@@ -25,6 +25,8 @@ DOCUMENT = json.loads((REPOSITORY / "docs" / "openapi.json").read_text(encoding=
 ROUTER = (REPOSITORY / "Sources" / "Gateway" / "RestAPI" / "RestRouter.swift").read_text(encoding="utf-8")
 PROBLEMS = (REPOSITORY / "Sources" / "Gateway" / "Domain" / "Problem.swift").read_text(encoding="utf-8")
 METHODS = ("get", "post", "delete", "put", "patch")
+# A task may be called so: the path's other methods are about it.
+SHARED = {"/api/v1/tasks/cancel": "/api/v1/tasks/{task_id}"}
 # The probe's own name beside /readyz: two paths, one call of the router.
 ALIASES = {"healthz": "readyz"}
 
@@ -196,6 +198,7 @@ def test_a_path_answers_405_to_a_method_that_is_not_described(gateway: GatewayPr
     plain = Api(gateway.url)
     for path, entry in DOCUMENT["paths"].items():
         concrete = re.sub(r"\{[^/]*?\}", "some-name", path)
+        entry = {**DOCUMENT["paths"].get(SHARED.get(path, ""), {}), **entry}
         allowed = {method.upper() for method in METHODS if method in entry} | ({"HEAD"} if "get" in entry else set())
         for method in METHODS:
             if method in entry:
@@ -263,6 +266,8 @@ def test_tasks(publisher: Described) -> None:
     stranger = Described(publisher.url, key=token("mallory"))
     assert stranger.get("/api/v1/tasks/openapi-full").code == "forbidden"
     assert stranger.get("/api/v1/tasks/openapi-full/events").code == "forbidden"
+    assert stranger.get("/api/v1/tasks/openapi-full/logs").code == "forbidden"
+    assert publisher.post("/api/v1/tasks", {"task_id": "openapi-own", "parent_id": "openapi-own"}).code == "bad_request"
 
 
 def test_streams(publisher: Described) -> None:
@@ -302,6 +307,29 @@ def test_reports(publisher: Described) -> None:
     assert publisher.post(f"{failing}/error", content=b"{}", content_type="text/plain").code == "unsupported_media_type"
 
 
+def test_nodes(publisher: Described) -> None:
+    task = "/api/v1/tasks/openapi-nodes"
+    assert publisher.post(f"{task}/nodes/fetch", {"status": "completed"}).body["offset"] == 1
+    everything = {"status": "running", "progress": 5.5, "message": "page 4", "weight": 2, "an extra": {"member": True}}
+    assert publisher.post(f"{task}/nodes/render", everything).status == 202
+    assert publisher.post(f"{task}/nodes/render", {"status": "failed", "progress": -1, "message": None}).status == 202
+    assert publisher.post(f"{task}/nodes/render", {"progress": 5}).code == "bad_request"
+    assert [node["node_id"] for node in publisher.get(task).body["nodes"]] == ["fetch", "render"]
+    assert [event["type"] for event in publisher.get(f"{task}/events").body["events"]] == ["node_status"] * 3
+    assert publisher.post(f"{task}/complete").status == 200
+    assert publisher.post(f"{task}/nodes/fetch", {"status": "x"}).code == "task_finished"
+
+
+def test_logs(publisher: Described) -> None:
+    task = "/api/v1/tasks/openapi-logs"
+    lines = [{"level": "info", "message": "m"}, {"level": "info", "message": "n", "timestamp": 5}]
+    assert publisher.post(f"{task}/logs", {"lines": lines}).body["log_offset"] == 2
+    assert publisher.get(f"{task}/logs?after=1&limit=5").body["lines"][0]["timestamp"] == 5
+    assert publisher.post(f"{task}/logs", {"lines": []}).code == "bad_request"
+    assert publisher.get(f"{task}/logs?limit=0").code == "bad_request"
+    assert publisher.get("/api/v1/tasks/openapi-unknown/logs").code == "task_not_found"
+
+
 def test_cancelling(publisher: Described) -> None:
     task = "/api/v1/tasks/openapi-cancelled"
     created(publisher, "openapi-cancelled", owner="alice")
@@ -310,6 +338,10 @@ def test_cancelling(publisher: Described) -> None:
     assert publisher.post(f"{task}/cancel/ack", {"message": "stopped"}).status == 200
     assert publisher.get(f"{task}/events").body["events"][-1]["type"] == "cancelled"
     assert publisher.post("/api/v1/tasks/openapi-unknown/cancel", {}).code == "task_not_found"
+    created(publisher, "openapi-many")
+    many = publisher.post("/api/v1/tasks/cancel", {"task_ids": ["openapi-many", "openapi-unknown"]})
+    assert (many.status, many.body["cancel_requested"]) == (202, ["openapi-many"])
+    assert publisher.post("/api/v1/tasks/cancel", {"task_ids": []}).code == "bad_request"
 
 
 def test_executions(publisher: Described) -> None:
@@ -377,6 +409,9 @@ def test_publishing_in_bulk(publisher: Described) -> None:
         {"op": "register", "task_id": "openapi-bulk", "owner": "alice"},
         {"op": "progress", "task_id": "openapi-bulk", "progress": 10, "message": "one"},
         {"op": "heartbeat", "task_id": "openapi-bulk"},
+        {"op": "node", "task_id": "openapi-bulk", "node_id": "fetch", "status": "running", "progress": 5},
+        {"op": "log", "task_id": "openapi-bulk", "level": "info", "message": "one"},
+        {"op": "log", "task_id": "openapi-bulk", "lines": [{"level": "info", "message": "two"}]},
         {"op": "complete", "task_id": "openapi-bulk", "result": 1},
         {"op": "error", "task_id": "openapi-bulk-2", "error": "no"},
         {"op": "message", "user_id": "alice", "text": "hello"},
@@ -389,7 +424,7 @@ def test_publishing_in_bulk(publisher: Described) -> None:
     lines = "\n".join(json.dumps(operation) for operation in [*operations, refused])
     answer = publisher.post("/api/v1/publish", content=lines.encode(), content_type="application/x-ndjson")
     assert answer.body["accepted"] == len(operations)
-    assert [(entry["line"], entry["error"]["code"]) for entry in answer.body["rejected"]] == [(9, "task_finished")]
+    assert [(entry["line"], entry["error"]["code"]) for entry in answer.body["rejected"]] == [(12, "task_finished")]
     assert mistakes(pointer("components", "schemas", "PublishOperation"), {"op": "unheard-of"})
 
 

@@ -226,8 +226,8 @@ class TestTasks:
         body = api.task(task)
         assert set(body) >= set(
             "task_id status progress current total message details result error error_code owner viewers kind title "
-            "parent_id depends_on metadata epoch offset stale cancel_requested eta created_at started_at updated_at "
-            "finished_at".split()
+            "parent_id depends_on metadata epoch offset stale cancel_requested eta eta_earliest eta_latest created_at started_at "
+            "updated_at finished_at".split()
         )
         assert (
             body.items()

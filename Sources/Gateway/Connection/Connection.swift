@@ -63,6 +63,9 @@ struct Connection: ~Copyable {
   var readsCompressed = false
   /// In the action dialect: `signalbox.v1` was selected, so messages beyond the seed's are understood.
   var speaksNative = false
+  /// In the execution dialect: asked for with `?nodes=1` and `?logs=1`.
+  var wantsNodes = false
+  var wantsLogs = false
   var pingIsOut = false
   /// State events wait for it in the rings of some of its tasks: see `readOn`.
   var lags = false

@@ -45,7 +45,7 @@ package enum DashboardAssets {
 
   private static let script = DashboardAsset(
     contentType: "text/javascript; charset=utf-8",
-    entityTag: "\"b9bc4ea5c4f3570874ae\"",
+    entityTag: "\"16e432905d0c45e3a939\"",
     body: [UInt8](scriptText.utf8))
 
   private static let icon = DashboardAsset(
@@ -739,6 +739,8 @@ class TaskRow {
         this.#run();
         break;
       case 'node_status':
+        // What the task has by all of its parts.
+        if ('task_progress' in event) task.progress = event.task_progress;
         this.#run();
         break;
       case 'complete':

@@ -59,6 +59,14 @@ extension ActionDialect {
     }
   }
 
+  /// A line of a task's log.
+  package static func log(_ line: TaskLogLine, of task: TaskIdentifier) -> [UInt8] {
+    message("log") { writer in
+      writer.member("task_id", string: task.text)
+      ResponseBodies.appendLogLine(line, to: &writer)
+    }
+  }
+
   /// A subscription's event: what was published, and where it stands. `skipped` is how many events before it a slow
   /// reader does not get, left out when 0.
   package static func event(_ event: TaskEvent, skipped: Int = 0) -> [UInt8] {
@@ -102,6 +110,7 @@ extension ActionDialect {
   private static func opening(of kind: TaskEvent.Kind) -> StaticString {
     switch kind {
     case .progress: #"{"type":"progress","task_id":""#
+    case .nodeStatus: #"{"type":"node_status","task_id":""#
     case .complete: #"{"type":"complete","task_id":""#
     case .error: #"{"type":"error","task_id":""#
     case .cancelled: #"{"type":"cancelled","task_id":""#
@@ -111,7 +120,7 @@ extension ActionDialect {
   private static func success(of kind: TaskEvent.Kind) -> StaticString {
     switch kind {
     case .complete(let success): success ? #","success":true"# : #","success":false"#
-    case .progress, .error, .cancelled: ""
+    case .progress, .nodeStatus, .error, .cancelled: ""
     }
   }
 
@@ -180,6 +189,7 @@ extension TaskEvent.Kind {
   var word: StaticString {
     switch self {
     case .progress: "progress"
+    case .nodeStatus: "node_status"
     case .complete: "complete"
     case .error: "error"
     case .cancelled: "cancelled"

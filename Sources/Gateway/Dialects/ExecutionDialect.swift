@@ -23,6 +23,28 @@ package enum ExecutionDialect {
     return writer.bytes
   }
 
+  /// A node's report, for who asked with `?nodes=1`: what was published, and the progress that the task has by it.
+  package static func nodeStatus(_ event: TaskEvent) -> [UInt8] {
+    var writer = JSONWriter(reserving: 96 + event.given.count)
+    writer.beginObject()
+    writer.member("type", literal: "node_status")
+    writer.member("execution_id", string: event.task.text)
+    writer.members(normalised: event.given)
+    writer.endObject()
+    return writer.bytes
+  }
+
+  /// A line of the log, for who asked with `?logs=1`.
+  package static func log(_ line: TaskLogLine, of task: TaskIdentifier) -> [UInt8] {
+    var writer = JSONWriter()
+    writer.beginObject()
+    writer.member("type", literal: "log")
+    writer.member("execution_id", string: task.text)
+    ResponseBodies.appendLogLine(line, to: &writer)
+    writer.endObject()
+    return writer.bytes
+  }
+
   package static let pong = Array(#"{"type":"pong"}"#.utf8)
 
   package static func error(_ message: String) -> [UInt8] {

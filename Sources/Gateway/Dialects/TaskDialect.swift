@@ -27,7 +27,8 @@ package enum TaskDialect {
   /// for the seed's clients read `progress` of every message.
   package static func event(_ event: TaskEvent, after snapshot: TaskSnapshot, now: Double) -> [UInt8] {
     switch event.kind {
-    case .progress:
+    // The seed's clients know no nodes: to them it is the task's progress that has changed.
+    case .progress, .nodeStatus:
       var writer = begin("progress", event.task)
       writer.member("progress", raw: event.progress ?? snapshot.progress)
       writer.member("status", string: word(event.statusWord))

@@ -44,6 +44,8 @@ enum Audience: Int, Sendable, CaseIterable {
 
   var isNative: Bool { self == .native || self == .nativeCompressed }
 
+  var isExecution: Bool { self == .execution || self == .executionCompressed }
+
   /// The number of its pair, plain and compressed: below `count` / 2.
   var dialect: Int { rawValue >> 1 }
 }
@@ -99,6 +101,21 @@ struct TaskDelivery: Sendable {
   var isWanted: Bool { native != nil || taskDialect != nil || execution != nil || sse != nil }
 }
 
+/// Messages about a task beside its numbered events, for those who follow it and want them: lines of its log, and for
+/// executions its nodes. A reader that does not keep up misses them.
+struct TaskAside: Sendable {
+  enum Subject: Sendable {
+    case log
+    case nodes
+  }
+
+  let task: TaskIdentifier
+  let subject: Subject
+  let native: SharedFrame?
+  let execution: SharedFrame?
+  let sse: SharedFrame?
+}
+
 /// A message that is not a task's event, and whom it is for.
 struct Relay: Sendable {
   enum Target: Sendable {
@@ -151,10 +168,13 @@ enum ShardMessage: Sendable {
   case workerLeft(WorkerIdentifier)
   // To the shard with the dispatcher.
   indirect case dispatch(DispatchCommand)
+  /// Children of tasks that live here.
+  case children([ChildChange])
   // To a shard with connections.
   indirect case watchOpened(WatchOpening)
   case commandWorker(WorkerIdentifier, SharedFrame)
   indirect case deliver(TaskDelivery)
+  indirect case aside(TaskAside)
   indirect case relay(Relay)
   indirect case ask(ConfirmationNotice)
   case settled(CallbackIdentifier, frame: SharedFrame)
@@ -186,9 +206,9 @@ extension ShardMessage {
         ConfirmationNotice(
           callback: notice.callback, users: notice.users, frame: notice.frame.handedOver(), only: notice.only))
     case .settled(let callback, let frame): .settled(callback, frame: frame.handedOver())
-    case .task, .confirmation, .message, .idempotency, .watch, .unwatch, .repeatStatus, .watchOpened, .deliver,
-      .closeUser, .answer, .stored, .notStored, .drain, .drainHeard, .stop, .watchAsWorker, .tellWorkers, .offer,
-      .workerLeft, .dispatch, .commandWorker:
+    case .task, .confirmation, .message, .idempotency, .watch, .unwatch, .repeatStatus, .children, .watchOpened,
+      .deliver, .aside, .closeUser, .answer, .stored, .notStored, .drain, .drainHeard, .stop, .watchAsWorker,
+      .tellWorkers, .offer, .workerLeft, .dispatch, .commandWorker:
       self
     }
   }
@@ -201,11 +221,18 @@ enum TaskCommand: Sendable {
   indirect case complete(TaskIdentifier, CompletionReport)
   indirect case fail(TaskIdentifier, FailureReport)
   indirect case heartbeat(TaskIdentifier, user: UserIdentifier?, message: JSONText?)
+  indirect case node(TaskIdentifier, NodeReport)
+  indirect case log(TaskIdentifier, [ReportedLogLine])
   indirect case cancel(
     TaskIdentifier, user: UserIdentifier?, reason: JSONText?, principal: Principal, relayAlways: Bool)
   case acknowledgeCancel(TaskIdentifier, given: [UInt8])
+  /// Those of `tasks/cancel` that live here, each with its place among all.
+  indirect case cancelMany([(place: Int, task: TaskIdentifier)], principal: Principal)
+  /// The cancel of the task's parent was requested.
+  indirect case cancelByParent(TaskIdentifier, user: UserIdentifier?, reason: JSONText?)
   indirect case snapshot(TaskIdentifier, principal: Principal)
   indirect case events(TaskIdentifier, after: Int, limit: Int, principal: Principal)
+  indirect case logLines(TaskIdentifier, after: Int, limit: Int, principal: Principal)
   indirect case list(TaskListQuery)
   /// A question that the task's viewers may answer too: the home says who they are, and hands it on.
   indirect case ask(ConfirmationRequest, waitSeconds: Double)
@@ -266,6 +293,9 @@ enum Answer: Sendable {
   case events(Epoch, [TaskEvent])
   indirect case page(TaskPage)
   case cancelRequested(Bool)
+  case cancelledMany([CancelOutcome])
+  case logged(LogReceipt)
+  indirect case logLines(newest: Int, [TaskLogLine])
   indirect case confirmation(Confirmation, isNew: Bool)
   indirect case confirmationResult(CallbackIdentifier, AnswerResult)
   case connections(Int)
@@ -273,4 +303,25 @@ enum Answer: Sendable {
   indirect case claim(IdempotencyClaim, IdempotencyToken)
   indirect case batch([(line: Int, problem: Problem)], accepted: Int, cancelRequested: [TaskIdentifier])
   case problem(Problem)
+}
+
+extension Answer {
+  /// Whether the worker that is answered learns by it that it should stop.
+  var tellsOfCancel: Bool {
+    switch self {
+    case .receipt(let receipt): receipt.cancelRequested
+    case .logged(let receipt): receipt.cancelRequested
+    case .cancelRequested(let isRequested): isRequested
+    default: false
+    }
+  }
+}
+
+/// What became of one task of `tasks/cancel`.
+struct CancelOutcome: Sendable {
+  /// Among those asked.
+  let place: Int
+  let task: TaskIdentifier
+  /// Nil where the cancel is requested.
+  let problem: Problem?
 }

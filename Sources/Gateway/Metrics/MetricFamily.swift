@@ -138,7 +138,8 @@ extension MetricFamily {
         labels: [.named("reason", DropLabel.self)])
     case .eventsConflated:
       MetricDescription(
-        name: "events_conflated", kind: .counter, help: "State events left out for readers that had fallen behind.")
+        name: "events_conflated", kind: .counter,
+        help: "State events and log lines left out for readers that had fallen behind.")
     case .slowConsumers:
       MetricDescription(
         name: "slow_consumers", kind: .counter, help: "Readers that could not keep up, by what was done.",

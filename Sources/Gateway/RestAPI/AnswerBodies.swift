@@ -34,6 +34,10 @@ enum AnswerBodies {
         return RenderedAnswer(status: 200, body: ResponseBodies.cancelRequested(isRequested))
       }
       return RenderedAnswer(status: 202, body: ResponseBodies.cancelRequested(true))
+    case .logged(let receipt): return RenderedAnswer(status: 202, body: ResponseBodies.logReceipt(receipt))
+    case .logLines(let newest, let lines):
+      return RenderedAnswer(status: 200, body: ResponseBodies.logLines(lines, newest: newest))
+    case .cancelledMany(let outcomes): return RenderedAnswer(status: 202, body: outcomes.body)
     case .confirmation(let confirmation, let isNew):
       return RenderedAnswer(status: isNew ? 201 : 200, body: ResponseBodies.confirmation(confirmation))
     case .connections(let count):

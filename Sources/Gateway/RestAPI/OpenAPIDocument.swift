@@ -500,6 +500,107 @@ private let text = ###"""
         }
       }
     },
+    "/api/v1/tasks/{task_id}/nodes/{node_id}": {
+      "post": {
+        "operationId": "node",
+        "tags": ["reports"],
+        "summary": "Report a step of a task",
+        "description": "Registers an unknown task and starts a pending one, as progress does. The task's progress becomes the weighted mean of its nodes and children; a node that is `completed` or `skipped` counts 100. A task has 1,024 nodes at most.",
+        "parameters": [
+          {"$ref": "#/components/parameters/TaskId"},
+          {
+            "name": "node_id",
+            "in": "path",
+            "description": "The step, named as tasks are.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9._:-]+$"},
+            "required": true,
+            "example": "fetch"
+          }
+        ],
+        "requestBody": {
+          "required": true,
+          "content": {"application/json": {"schema": {"$ref": "#/components/schemas/NodeReport"}}}
+        },
+        "security": [{"publisher": []}],
+        "responses": {
+          "202": {
+            "description": "It is numbered and on its way to those who watch.",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ProgressReceipt"}}}
+          },
+          "400": {"$ref": "#/components/responses/BadRequest"},
+          "401": {"$ref": "#/components/responses/Unauthorized"},
+          "403": {"$ref": "#/components/responses/Forbidden"},
+          "404": {"$ref": "#/components/responses/TaskNotFound"},
+          "409": {"$ref": "#/components/responses/TaskFinished"},
+          "413": {"$ref": "#/components/responses/PayloadTooLarge"},
+          "415": {"$ref": "#/components/responses/UnsupportedMediaType"},
+          "503": {"$ref": "#/components/responses/OverCapacity"},
+          "default": {"$ref": "#/components/responses/Problem"}
+        }
+      }
+    },
+    "/api/v1/tasks/{task_id}/logs": {
+      "get": {
+        "operationId": "taskLogs",
+        "tags": ["tasks"],
+        "summary": "A task's log",
+        "parameters": [
+          {"$ref": "#/components/parameters/TaskId"},
+          {
+            "name": "after",
+            "in": "query",
+            "description": "Only those after this log offset.",
+            "schema": {"type": "integer", "minimum": 0, "default": 0}
+          },
+          {
+            "name": "limit",
+            "in": "query",
+            "description": "Lines at most.",
+            "schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}
+          }
+        ],
+        "security": [{"publisher": []}, {"user": []}],
+        "responses": {
+          "200": {
+            "description": "Those that are kept, oldest first: 1,000 lines or 256 KiB of a task.",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/LogLines"}}}
+          },
+          "400": {"$ref": "#/components/responses/BadRequest"},
+          "401": {"$ref": "#/components/responses/Unauthorized"},
+          "403": {"$ref": "#/components/responses/Forbidden"},
+          "404": {"$ref": "#/components/responses/TaskNotFound"},
+          "503": {"$ref": "#/components/responses/OverCapacity"},
+          "default": {"$ref": "#/components/responses/Problem"}
+        }
+      },
+      "post": {
+        "operationId": "logs",
+        "tags": ["reports"],
+        "summary": "Write lines to a task's log",
+        "description": "Lines have an order of their own and are no events. Who watches and keeps up gets each of them. Registers an unknown task; changes no status.",
+        "parameters": [{"$ref": "#/components/parameters/TaskId"}],
+        "requestBody": {
+          "required": true,
+          "content": {"application/json": {"schema": {"$ref": "#/components/schemas/LogReport"}}}
+        },
+        "security": [{"publisher": []}],
+        "responses": {
+          "202": {
+            "description": "The lines are kept and on their way to those who watch.",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/LogReceipt"}}}
+          },
+          "400": {"$ref": "#/components/responses/BadRequest"},
+          "401": {"$ref": "#/components/responses/Unauthorized"},
+          "403": {"$ref": "#/components/responses/Forbidden"},
+          "404": {"$ref": "#/components/responses/TaskNotFound"},
+          "409": {"$ref": "#/components/responses/TaskFinished"},
+          "413": {"$ref": "#/components/responses/PayloadTooLarge"},
+          "415": {"$ref": "#/components/responses/UnsupportedMediaType"},
+          "503": {"$ref": "#/components/responses/OverCapacity"},
+          "default": {"$ref": "#/components/responses/Problem"}
+        }
+      }
+    },
     "/api/v1/tasks/{task_id}/cancel": {
       "post": {
         "operationId": "cancel",
@@ -550,6 +651,31 @@ private let text = ###"""
           "403": {"$ref": "#/components/responses/Forbidden"},
           "404": {"$ref": "#/components/responses/TaskNotFound"},
           "409": {"$ref": "#/components/responses/TaskFinished"},
+          "413": {"$ref": "#/components/responses/PayloadTooLarge"},
+          "415": {"$ref": "#/components/responses/UnsupportedMediaType"},
+          "503": {"$ref": "#/components/responses/OverCapacity"},
+          "default": {"$ref": "#/components/responses/Problem"}
+        }
+      }
+    },
+    "/api/v1/tasks/cancel": {
+      "post": {
+        "operationId": "cancelMany",
+        "tags": ["cancelling"],
+        "summary": "Ask that many tasks be cancelled",
+        "description": "Each is judged as by `POST /api/v1/tasks/{task_id}/cancel`. Every other method of this path is about the task called `cancel`.",
+        "requestBody": {
+          "required": true,
+          "content": {"application/json": {"schema": {"$ref": "#/components/schemas/CancelManyRequest"}}}
+        },
+        "security": [{"publisher": []}, {"user": []}],
+        "responses": {
+          "202": {
+            "description": "What became of each, in the order asked.",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/CancelledMany"}}}
+          },
+          "400": {"$ref": "#/components/responses/BadRequest"},
+          "401": {"$ref": "#/components/responses/Unauthorized"},
           "413": {"$ref": "#/components/responses/PayloadTooLarge"},
           "415": {"$ref": "#/components/responses/UnsupportedMediaType"},
           "503": {"$ref": "#/components/responses/OverCapacity"},
@@ -1013,6 +1139,8 @@ private let text = ###"""
           "stale",
           "cancel_requested",
           "eta",
+          "eta_earliest",
+          "eta_latest",
           "created_at",
           "started_at",
           "updated_at",
@@ -1052,21 +1180,31 @@ private let text = ###"""
             "description": "The name of the numbering: no epoch and offset ever denote two events."
           },
           "offset": {"type": "integer", "minimum": 0, "description": "The last event that this object includes."},
-          "stale": {"type": "boolean"},
+          "stale": {"type": "boolean", "description": "Its worker has not reported within `lease_seconds`."},
           "cancel_requested": {
             "type": "boolean",
             "description": "Somebody asked that it be cancelled: the worker should stop and say so."
           },
-          "eta": {"type": ["number", "null"]},
+          "eta": {
+            "type": ["number", "null"],
+            "description": "When it will be at 100 at its recent pace, Unix seconds; null where that is not credible."
+          },
+          "eta_earliest": {"type": ["number", "null"], "description": "The same at its fastest stretch of late."},
+          "eta_latest": {"type": ["number", "null"], "description": "The same at its slowest stretch of late."},
           "created_at": {"type": "number", "description": "When it was registered, Unix seconds."},
           "started_at": {
             "type": ["number", "null"],
             "description": "When its first report came, Unix seconds; null until then."
           },
           "updated_at": {"type": "number", "description": "When it last changed, Unix seconds."},
-          "finished_at": {"type": ["number", "null"], "description": "When it ended, Unix seconds; null until then."}
+          "finished_at": {"type": ["number", "null"], "description": "When it ended, Unix seconds; null until then."},
+          "nodes": {
+            "type": "array",
+            "items": {"$ref": "#/components/schemas/Node"},
+            "description": "Only where there are some, in the order of their first reports."
+          }
         },
-        "description": "A task's latest state. Every key is always present.",
+        "description": "A task's latest state. Every key but `nodes` is always present.",
         "examples": [
           {
             "task_id": "report-7",
@@ -1091,7 +1229,9 @@ private let text = ###"""
             "offset": 3,
             "stale": false,
             "cancel_requested": false,
-            "eta": null,
+            "eta": 1795372698.6,
+            "eta_earliest": 1795372697.1,
+            "eta_latest": 1795372701.3,
             "created_at": 1795372686.587,
             "started_at": 1795372687.012,
             "updated_at": 1795372691.4,
@@ -1129,8 +1269,16 @@ private let text = ###"""
           "kind": {"type": ["string", "null"], "maxLength": 128},
           "title": {"type": ["string", "null"], "maxLength": 1024},
           "total": {"type": ["number", "null"]},
-          "parent_id": {"type": ["string", "null"]},
-          "weight": {"type": ["number", "null"]},
+          "parent_id": {
+            "type": ["string", "null"],
+            "description": "The task whose progress this one is a part of, and with which it is cancelled; never itself."
+          },
+          "weight": {
+            "type": ["number", "null"],
+            "exclusiveMinimum": 0,
+            "maximum": 1000000000,
+            "description": "Its share of the parent's progress, 1 where left out."
+          },
           "depends_on": {
             "type": ["array", "null"],
             "items": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9._:-]+$"},
@@ -1140,7 +1288,7 @@ private let text = ###"""
             "type": ["number", "null"],
             "exclusiveMinimum": 0,
             "maximum": 604800,
-            "description": "Kept; this release does not watch leases yet."
+            "description": "The worker promises to report so often, from its first report on. Missed: the task is `stale`; after `--lease-grace` more it ends with the error code `worker_lost`."
           },
           "metadata": {"description": "Any JSON value."}
         },
@@ -1154,13 +1302,145 @@ private let text = ###"""
           }
         ]
       },
+      "Node": {
+        "type": "object",
+        "required": ["node_id", "status", "progress", "message", "weight"],
+        "properties": {
+          "node_id": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9._:-]+$"},
+          "status": {"type": "string", "minLength": 1, "maxLength": 64, "description": "The worker's own word."},
+          "progress": {"type": "number", "minimum": 0, "maximum": 100},
+          "message": {"type": ["string", "null"]},
+          "weight": {"type": "number", "exclusiveMinimum": 0, "maximum": 1000000000}
+        },
+        "description": "A step of a task, as reported last."
+      },
+      "NodeReport": {
+        "type": "object",
+        "required": ["status"],
+        "properties": {
+          "status": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 64,
+            "description": "Any word. `completed` and `skipped` count as 100."
+          },
+          "progress": {
+            "type": ["number", "null"],
+            "description": "0 to 100, or -1 on error, which counts what the node had.",
+            "anyOf": [{"minimum": 0, "maximum": 100}, {"const": -1}, {"type": "null"}]
+          },
+          "message": {"type": ["string", "null"]},
+          "weight": {
+            "type": ["number", "null"],
+            "exclusiveMinimum": 0,
+            "maximum": 1000000000,
+            "description": "Its share of the task's progress: 1 until one was given."
+          }
+        },
+        "additionalProperties": true,
+        "description": "An absent member keeps its value. Further members are passed on in the event.",
+        "examples": [{"status": "running", "progress": 40, "message": "page 4", "weight": 2}]
+      },
+      "LogLine": {
+        "type": "object",
+        "required": ["log_offset", "level", "message", "timestamp"],
+        "properties": {
+          "log_offset": {"type": "integer", "minimum": 1, "description": "1, 2, 3 … of its task, beside the events' offsets."},
+          "level": {"type": "string", "minLength": 1, "maxLength": 32},
+          "message": {"type": "string"},
+          "timestamp": {"type": "number", "description": "As published, else when it arrived; Unix seconds."}
+        }
+      },
+      "LogLines": {
+        "type": "object",
+        "required": ["log_offset", "lines"],
+        "properties": {
+          "log_offset": {"type": "integer", "minimum": 0, "description": "Of the newest line, 0 where there was none."},
+          "lines": {"type": "array", "items": {"$ref": "#/components/schemas/LogLine"}}
+        },
+        "examples": [
+          {
+            "log_offset": 12,
+            "lines": [{"log_offset": 12, "level": "info", "message": "page 4 of 10", "timestamp": 1795372691.4}]
+          }
+        ]
+      },
+      "LogReport": {
+        "type": "object",
+        "required": ["lines"],
+        "properties": {
+          "lines": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 1000,
+            "items": {
+              "type": "object",
+              "required": ["level", "message"],
+              "properties": {
+                "level": {"type": "string", "minLength": 1, "maxLength": 32},
+                "message": {"type": "string", "description": "At most 65,536 bytes."},
+                "timestamp": {"type": ["number", "null"], "description": "Unix seconds; left out: when it arrives."}
+              },
+              "additionalProperties": true
+            }
+          }
+        },
+        "additionalProperties": true,
+        "examples": [{"lines": [{"level": "info", "message": "page 4 of 10"}]}]
+      },
+      "LogReceipt": {
+        "type": "object",
+        "required": ["log_offset", "cancel_requested"],
+        "properties": {
+          "log_offset": {"type": "integer", "minimum": 1, "description": "Of the last line."},
+          "cancel_requested": {"type": "boolean", "description": "The worker should stop and say so."}
+        },
+        "examples": [{"log_offset": 12, "cancel_requested": false}]
+      },
+      "CancelManyRequest": {
+        "type": "object",
+        "required": ["task_ids"],
+        "properties": {
+          "task_ids": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 1000,
+            "items": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9._:-]+$"}
+          }
+        },
+        "additionalProperties": true,
+        "examples": [{"task_ids": ["report-7", "report-8"]}]
+      },
+      "CancelledMany": {
+        "type": "object",
+        "required": ["cancel_requested", "rejected"],
+        "properties": {
+          "cancel_requested": {
+            "type": "array",
+            "items": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9._:-]+$"}
+          },
+          "rejected": {
+            "type": "array",
+            "items": {
+              "type": "object",
+              "required": ["task_id", "error"],
+              "properties": {
+                "task_id": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9._:-]+$"},
+                "error": {"$ref": "#/components/schemas/Problem"}
+              }
+            }
+          }
+        }
+      },
       "TaskEvent": {
         "type": "object",
         "required": ["type", "offset"],
         "properties": {
-          "type": {"type": "string", "enum": ["progress", "complete", "error", "cancelled"]},
+          "type": {"type": "string", "enum": ["progress", "node_status", "complete", "error", "cancelled"]},
           "offset": {"type": "integer", "minimum": 1, "description": "1, 2, 3 … without gaps within an epoch."},
-          "success": {"type": "boolean", "description": "Of `complete`."}
+          "success": {"type": "boolean", "description": "Of `complete`."},
+          "node_id": {"type": "string", "description": "Of `node_status`."},
+          "task_progress": {"type": "number", "description": "Of `node_status`: the task's progress by its parts."}
         },
         "additionalProperties": true,
         "description": "One numbered change, with the members that the worker published."
@@ -1526,6 +1806,33 @@ private let text = ###"""
             },
             "additionalProperties": true,
             "description": "As `POST /api/v1/tasks/{task_id}/heartbeat`."
+          },
+          {
+            "type": "object",
+            "required": ["op", "task_id", "node_id", "status"],
+            "properties": {
+              "op": {"const": "node"},
+              "task_id": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9._:-]+$"},
+              "node_id": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9._:-]+$"},
+              "status": {"type": "string", "minLength": 1, "maxLength": 64}
+            },
+            "additionalProperties": true,
+            "description": "As `POST /api/v1/tasks/{task_id}/nodes/{node_id}`."
+          },
+          {
+            "type": "object",
+            "required": ["op", "task_id"],
+            "anyOf": [{"required": ["lines"]}, {"required": ["level", "message"]}],
+            "properties": {
+              "op": {"const": "log"},
+              "task_id": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9._:-]+$"},
+              "lines": {"type": "array", "minItems": 1, "maxItems": 1000},
+              "level": {"type": "string", "minLength": 1, "maxLength": 32},
+              "message": {"type": "string"},
+              "timestamp": {"type": ["number", "null"]}
+            },
+            "additionalProperties": true,
+            "description": "As `POST /api/v1/tasks/{task_id}/logs`; a single line may stand beside."
           },
           {
             "type": "object",

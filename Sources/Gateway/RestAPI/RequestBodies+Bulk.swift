@@ -8,6 +8,8 @@ package enum PublishOperation: Sendable {
   case complete(TaskIdentifier, CompletionReport)
   case error(TaskIdentifier, FailureReport)
   case heartbeat(TaskIdentifier, HeartbeatBody)
+  case node(TaskIdentifier, NodeReport)
+  case log(TaskIdentifier, [ReportedLogLine])
   case message(UserIdentifier, body: JSONText, requiresAcknowledgement: Bool)
   case broadcast(body: JSONText)
   case channel(ChannelName, body: JSONText)
@@ -91,6 +93,15 @@ extension RequestBodies {
     case .heartbeat:
       let task = try task(of: fields, in: line)
       return .heartbeat(task, try heartbeat(fields, in: line))
+    case .node:
+      let task = try task(of: fields, in: line)
+      guard let node = try fields.task(.node, in: line) else {
+        throw RequestFields.missing(.node, "must be \(TaskIdentifier.rule)")
+      }
+      return .node(task, try self.node(fields, of: node, in: line, without: reserved))
+    case .log:
+      let task = try task(of: fields, in: line)
+      return .log(task, fields.member(.lines) == nil ? [try logLine(fields, in: line)] : try logLines(fields, in: line))
     case .message:
       guard let user = try fields.user(.user, in: line) else {
         throw RequestFields.missing(.user, "must be \(UserIdentifier.rule)")
@@ -115,7 +126,7 @@ extension RequestBodies {
 
   /// What `op` may be.
   private enum OperationWord: UInt8, CaseIterable {
-    case register, progress, complete, error, heartbeat, message, broadcast, channel
+    case register, progress, complete, error, heartbeat, node, log, message, broadcast, channel
 
     private var text: StaticString {
       switch self {
@@ -124,6 +135,8 @@ extension RequestBodies {
       case .complete: "complete"
       case .error: "error"
       case .heartbeat: "heartbeat"
+      case .node: "node"
+      case .log: "log"
       case .message: "message"
       case .broadcast: "broadcast"
       case .channel: "channel"
@@ -142,7 +155,8 @@ extension RequestBodies {
   /// What an event has of its own, and the word that says what the line is.
   private static let reserved = eventNames.union([.operation])
 
-  private static let operationWords = "register, progress, complete, error, heartbeat, message, broadcast, channel"
+  private static let operationWords =
+    "register, progress, complete, error, heartbeat, node, log, message, broadcast, channel"
 
   private static func task(of fields: RequestFields, in line: Span<UInt8>) throws(Problem) -> TaskIdentifier {
     guard let task = try fields.task(.task, in: line) else {

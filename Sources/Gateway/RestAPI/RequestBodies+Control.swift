@@ -72,10 +72,13 @@ extension RequestBodies {
     return fields.given(without: eventNames, in: bytes)
   }
 
-  /// The body of `POST /api/v1/tasks/cancel`.
+  /// The body of `POST /api/v1/tasks/cancel`: one task at least, and at most `RestLimits.cancelCountMax`.
   package static func cancelMany(_ bytes: Span<UInt8>) throws(Problem) -> [TaskIdentifier] {
     guard let tasks = try RequestFields(bytes).tasks(.tasks, in: bytes) else {
       throw RequestFields.missing(.tasks, "must be an array of strings")
+    }
+    guard !tasks.isEmpty, tasks.count <= RestLimits.cancelCountMax else {
+      throw Problem(.badRequest, "task_ids has \(tasks.count) entries, must have 1 to \(RestLimits.cancelCountMax)")
     }
     return tasks
   }

@@ -44,6 +44,11 @@ enum RequestFieldName: UInt8, CaseIterable {
   case audience
   case identifier
   case limit
+  case node
+  case taskProgress
+  case lines
+  case level
+  case timestamp
 
   /// As it stands in a body.
   var text: StaticString {
@@ -89,6 +94,11 @@ enum RequestFieldName: UInt8, CaseIterable {
     case .audience: "audience"
     case .identifier: "id"
     case .limit: "limit"
+    case .node: "node_id"
+    case .taskProgress: "task_progress"
+    case .lines: "lines"
+    case .level: "level"
+    case .timestamp: "timestamp"
     }
   }
 

@@ -27,6 +27,16 @@ struct RequestFields {
     try scan(bytes, in: 0..<bytes.count, what: "the body")
   }
 
+  /// Takes the members of the object that one element of an array is.
+  mutating func read(
+    _ element: JSONScanner.Element, of name: RequestFieldName, in bytes: Span<UInt8>
+  ) throws(Problem) {
+    guard element.kind == .object else {
+      throw Problem(.badRequest, "\(name) is \(Self.shown(element.value, in: bytes)), each must be an object")
+    }
+    try scan(bytes, in: element.value, what: name.text)
+  }
+
   private mutating func scan(_ bytes: Span<UInt8>, in range: Range<Int>, what: StaticString) throws(Problem) {
     do throws(JSONError) {
       try object.scan(bytes, in: range, names: RequestFieldName.table)
@@ -135,8 +145,8 @@ struct RequestFields {
     return users
   }
 
-  private func elements(
-    _ name: RequestFieldName, in bytes: Span<UInt8>
+  func elements(
+    _ name: RequestFieldName, rule: String = "must be an array of strings", in bytes: Span<UInt8>
   ) throws(Problem) -> [JSONScanner.Element]? {
     guard let member = present(name) else { return nil }
     do throws(JSONError) {
@@ -144,7 +154,7 @@ struct RequestFields {
     } catch .tooManyMembers {
       throw Problem(.badRequest, "\(name) has more than \(JSONLimits.memberCountMax) entries")
     } catch {
-      throw Self.refusal(name, member, "must be an array of strings", in: bytes)
+      throw Self.refusal(name, member, rule, in: bytes)
     }
   }
 

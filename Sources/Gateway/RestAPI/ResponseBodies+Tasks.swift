@@ -3,7 +3,7 @@ import Protocol
 
 /// Tasks, their events and executions.
 extension ResponseBodies {
-  /// The task object: every key of contract §3.2, null where unknown.
+  /// The task object: every key of contract §3.2, null where unknown; `nodes` only where there are some.
   package static func task(_ snapshot: TaskSnapshot) -> [UInt8] {
     var writer = JSONWriter(reserving: 768)
     appendTask(snapshot, to: &writer)
@@ -38,11 +38,61 @@ extension ResponseBodies {
     writer.member("stale", bool: snapshot.stale)
     writer.member("cancel_requested", bool: snapshot.cancelRequested)
     writer.member("eta", double: snapshot.eta)
+    writer.member("eta_earliest", double: snapshot.etaEarliest)
+    writer.member("eta_latest", double: snapshot.etaLatest)
     writer.member("created_at", double: snapshot.createdAt)
     writer.member("started_at", double: snapshot.startedAt)
     writer.member("updated_at", double: snapshot.updatedAt)
     writer.member("finished_at", double: snapshot.finishedAt)
+    if !snapshot.nodes.isEmpty { appendNodes(snapshot.nodes, to: &writer) }
     writer.endObject()
+  }
+
+  private static func appendNodes(_ nodes: [TaskNode], to writer: inout JSONWriter) {
+    writer.key("nodes")
+    writer.beginArray()
+    for node in nodes {
+      writer.beginObject()
+      writer.member("node_id", string: node.identifier.text)
+      writer.member("status", string: node.status)
+      writer.member("progress", raw: node.shownProgress)
+      writer.member("message", raw: node.message)
+      writer.key("weight")
+      if let weight = node.weight { writer.value(raw: weight) } else { writer.value(integer: 1) }
+      writer.endObject()
+    }
+    writer.endArray()
+  }
+
+  /// `POST …/{id}/logs`.
+  package static func logReceipt(_ receipt: LogReceipt) -> [UInt8] {
+    object { writer in
+      writer.member("log_offset", integer: receipt.logOffset)
+      writer.member("cancel_requested", bool: receipt.cancelRequested)
+    }
+  }
+
+  /// `GET …/{id}/logs`.
+  package static func logLines(_ lines: [TaskLogLine], newest: Int) -> [UInt8] {
+    object { writer in
+      writer.member("log_offset", integer: newest)
+      writer.key("lines")
+      writer.beginArray()
+      for line in lines {
+        writer.beginObject()
+        appendLogLine(line, to: &writer)
+        writer.endObject()
+      }
+      writer.endArray()
+    }
+  }
+
+  /// The members of a line, here and in the dialects.
+  static func appendLogLine(_ line: TaskLogLine, to writer: inout JSONWriter) {
+    writer.member("log_offset", integer: line.offset)
+    writer.member("level", raw: line.level)
+    writer.member("message", raw: line.message)
+    writer.member("timestamp", raw: line.timestamp)
   }
 
   package static func taskList(_ tasks: [TaskSnapshot], nextCursor: String?) -> [UInt8] {

@@ -5,6 +5,8 @@ import Protocol
 enum RestAction {
   case task(TaskCommand, home: TaskIdentifier, PendingAnswer)
   case list(TaskListQuery)
+  /// In the order asked.
+  case cancelMany([TaskIdentifier], principal: Principal)
   case confirmation(ConfirmationCommand, userHash: UInt16)
   case sendMessage(UserIdentifier, body: JSONText, requiresAcknowledgement: Bool, waitSeconds: Double)
   case findMessage(MessageIdentifier, userHash: UInt16)
@@ -22,7 +24,7 @@ extension RestAction {
     case .list: .page
     case .confirmation: .confirmation
     case .sendMessage: .userMessage
-    case .findMessage, .broadcast, .channel, .closeUser, .ticket: .none
+    case .cancelMany, .findMessage, .broadcast, .channel, .closeUser, .ticket: .none
     }
   }
 }
@@ -48,6 +50,14 @@ struct RestDecoder {
       let after = try integer("after", in: query, 0...Int.max) ?? 0
       let limit = try integer("limit", in: query, 1...1000) ?? 100
       return .task(.events(task, after: after, limit: limit, principal: principal), home: task, .events)
+    case .taskLogs(let task):
+      let after = try integer("after", in: query, 0...Int.max) ?? 0
+      let limit = try integer("limit", in: query, 1...1000) ?? 100
+      return .task(.logLines(task, after: after, limit: limit, principal: principal), home: task, .none)
+    case .node(let task, let node):
+      return .task(.node(task, try RequestBodies.node(body, of: node)), home: task, .accepted)
+    case .logs(let task): return .task(.log(task, try RequestBodies.logLines(body)), home: task, .none)
+    case .cancelMany: return .cancelMany(try RequestBodies.cancelMany(body), principal: principal)
     case .progress(let task):
       let report = try RequestBodies.progress(body)
       // A terminal word finishes the task as `complete` or `error` would; the answer stays that of progress.
@@ -177,8 +187,10 @@ struct RestDecoder {
   }
 }
 
-/// Bounds of the HTTP API's queries.
+/// Bounds of what the HTTP API is asked.
 enum RestLimits {
   /// Seconds that a request may ask to be held (`wait`); a home must have answered within `ShardLimits.answerMilliseconds`.
   static let waitSecondsMax = 300.0
+  /// Tasks of one `tasks/cancel`: they are carried out in one turn.
+  static let cancelCountMax = 1000
 }

@@ -16,12 +16,16 @@ enum RestCall: Sendable {
   case listTasks
   case task(TaskIdentifier)
   case taskEvents(TaskIdentifier)
+  case taskLogs(TaskIdentifier)
   case progress(TaskIdentifier)
   case complete(TaskIdentifier)
   case error(TaskIdentifier)
   case heartbeat(TaskIdentifier)
+  case node(TaskIdentifier, TaskIdentifier)
+  case logs(TaskIdentifier)
   case cancel(TaskIdentifier)
   case acknowledgeCancel(TaskIdentifier)
+  case cancelMany
   case createExecution
   case execution(TaskIdentifier)
   case openConfirmation
@@ -47,7 +51,7 @@ enum RestCall: Sendable {
   /// Calls that a user's JWT may make too; the home decides about the single task.
   var isForUsers: Bool {
     switch self {
-    case .tickets, .listTasks, .task, .taskEvents, .cancel, .execution: true
+    case .tickets, .listTasks, .task, .taskEvents, .taskLogs, .cancel, .cancelMany, .execution: true
     default: false
     }
   }
@@ -68,6 +72,9 @@ enum RestCall: Sendable {
     case .complete: .complete
     case .error: .error
     case .heartbeat: .heartbeat
+    case .node: .node
+    case .logs: .log
+    case .cancelMany: .cancelMany
     case .cancel, .acknowledgeCancel: .cancel
     case .openConfirmation, .withdrawConfirmation: .confirmation
     case .broadcast: .broadcast
@@ -147,6 +154,9 @@ enum RestRouter {
       case .delete, .other: return .methodNotAllowed(allow: "GET, HEAD, POST")
       }
     case ("sse", 3) where segments[1] == "tasks": return withTask(segments[2]) { only(.get, method, .stream($0)) }
+    // A task may be called `cancel`: only this POST is not about it.
+    case ("tasks", 2) where segments[1] == "cancel" && method != .get:
+      return method == .post ? .call(.cancelMany) : .methodNotAllowed(allow: "GET, HEAD, POST")
     case ("tasks", 2...4): return withTask(segments[1]) { routeTask(method, $0, Array(segments.dropFirst(2))) }
     default: return .notFound
     }
@@ -160,6 +170,17 @@ enum RestRouter {
     case ("complete", 1): return only(.post, method, .complete(task))
     case ("error", 1): return only(.post, method, .error(task))
     case ("heartbeat", 1): return only(.post, method, .heartbeat(task))
+    case ("nodes", 2):
+      guard let node = TaskIdentifier(validating: rest[1]) else {
+        return .invalid(Problem(.badRequest, "the node id must be \(TaskIdentifier.rule)"))
+      }
+      return only(.post, method, .node(task, node))
+    case ("logs", 1):
+      switch method {
+      case .get: return .call(.taskLogs(task))
+      case .post: return .call(.logs(task))
+      case .delete, .other: return .methodNotAllowed(allow: "GET, HEAD, POST")
+      }
     case ("cancel", 1): return only(.post, method, .cancel(task))
     case ("cancel", 2) where rest[1] == "ack": return only(.post, method, .acknowledgeCancel(task))
     default: return .notFound

@@ -9,6 +9,7 @@ struct Gathering {
     case message(MessageIdentifier, waitSeconds: Double)
     case page(limit: Int)
     case batch
+    case cancelMany
   }
 
   let kind: Kind
@@ -21,6 +22,7 @@ struct Gathering {
   var cancelRequested: [TaskIdentifier] = []
   /// Why a part failed as a whole.
   var problem: Problem?
+  var cancelOutcomes: [CancelOutcome] = []
 
   init(_ kind: Kind, answering address: ReplyAddress, partCount: Int) {
     self.kind = kind
@@ -39,6 +41,7 @@ struct Gathering {
       accepted += count
       for task in tasks where !cancelRequested.contains(task) { cancelRequested.append(task) }
     case .problem(let problem): self.problem = problem
+    case .cancelledMany(let outcomes): cancelOutcomes += outcomes
     default: break
     }
     return missingCount <= 0

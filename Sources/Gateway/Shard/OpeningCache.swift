@@ -9,12 +9,13 @@ struct OpeningCache {
     let updatedAt: Double
     let epoch: Epoch
     let cancelRequested: Bool
+    let stale: Bool
     let frame: SharedFrame
 
     /// Within one turn the time stands still, so what changes without an offset is looked at too.
     func shows(_ snapshot: TaskSnapshot) -> Bool {
       offset == snapshot.offset && updatedAt == snapshot.updatedAt && epoch == snapshot.epoch
-        && cancelRequested == snapshot.cancelRequested
+        && cancelRequested == snapshot.cancelRequested && stale == snapshot.stale
     }
   }
 
@@ -35,7 +36,7 @@ struct OpeningCache {
     let frame = encode()
     snapshots[key] = SnapshotFrame(
       offset: snapshot.offset, updatedAt: snapshot.updatedAt, epoch: snapshot.epoch,
-      cancelRequested: snapshot.cancelRequested, frame: frame)
+      cancelRequested: snapshot.cancelRequested, stale: snapshot.stale, frame: frame)
     return frame
   }
 

@@ -52,11 +52,7 @@ extension Shard {
       ends += former(of: command)
       do throws(Problem) {
         let answer = try perform(command)
-        switch answer {
-        case .receipt(let receipt) where receipt.cancelRequested: command.task.map { cancelRequested.append($0) }
-        case .cancelRequested(true): command.task.map { cancelRequested.append($0) }
-        default: break
-        }
+        if answer.tellsOfCancel { command.task.map { cancelRequested.append($0) } }
       } catch {
         rejected.append((line.line, error))
       }
@@ -88,14 +84,20 @@ extension Shard {
         try taskDesk.heartbeat(
           task, user: user, message: message, at: moment, random: &random, into: &taskEffects))
     case .cancel(let task, let user, let reason, let principal, let relaysAlways):
-      if let snapshot = taskDesk.snapshot(of: task),
-        !Authorizer.mayCancel(snapshot, principal, authenticationIsOn: isAuthenticationOn)
-      {
-        throw Problem(.forbidden, "only the owner of \(task.text) may cancel it")
-      }
-      try taskDesk.requestCancel(
-        task, user: user, reason: reason, relaysUnknown: relaysAlways, at: moment, into: &taskEffects)
+      try requestCancel(task, user: user, reason: reason, principal, relaysAlways: relaysAlways)
       return .cancelRequested(true)
+    case .cancelMany(let tasks, let principal): return .cancelledMany(requestCancels(tasks, principal))
+    case .cancelByParent(let task, let user, let reason):
+      taskDesk.requestCancelByParent(task, user: user, reason: reason, at: moment, into: &taskEffects)
+      return .cancelRequested(true)
+    case .node(let task, let report):
+      return .receipt(try taskDesk.node(task, report, at: moment, random: &random, into: &taskEffects))
+    case .log(let task, let lines):
+      return .logged(try taskDesk.log(task, lines, at: moment, random: &random, into: &taskEffects))
+    case .logLines(let task, let after, let limit, let principal):
+      _ = try readable(task, principal)
+      guard let held = taskDesk.logLines(of: task, after: after, limit: limit) else { throw Self.unknown(task) }
+      return .logLines(newest: held.newest, held.lines)
     case .acknowledgeCancel(let task, let given):
       return .receipt(try taskDesk.acknowledgeCancel(task, given: given, at: moment, into: &taskEffects))
     case .snapshot(let task, let principal):
@@ -105,15 +107,15 @@ extension Shard {
       guard let held = taskDesk.events(of: task, after: after, limit: limit) else { throw Self.unknown(task) }
       return .events(held.epoch, held.events)
     case .list(let query):
-      return .page(taskDesk.list(query.filter, after: query.cursor, limit: query.limit))
+      return .page(taskDesk.list(query.filter, after: query.cursor, limit: query.limit, at: moment))
     case .batch, .ask: throw Problem(.internalError, "this command is no single task's")
     }
   }
 
-  private var isAuthenticationOn: Bool { shared.configuration.isAuthenticationRequired }
+  var isAuthenticationOn: Bool { shared.configuration.isAuthenticationRequired }
 
   private func readable(_ task: TaskIdentifier, _ principal: Principal) throws(Problem) -> TaskSnapshot {
-    guard let snapshot = taskDesk.snapshot(of: task) else { throw Self.unknown(task) }
+    guard let snapshot = taskDesk.snapshot(of: task, at: moment) else { throw Self.unknown(task) }
     guard Authorizer.mayRead(snapshot, principal, authenticationIsOn: isAuthenticationOn) else {
       throw Problem(.forbidden, "\(task.text) is another user's task")
     }
@@ -138,8 +140,13 @@ extension Shard {
           tell(.event(event, record))
         } else {
           deliver(event, after: record, betweenMails: betweenMails)
+          if case .nodeStatus = event.kind { deliverNode(event) }
           noteEvent(event, record)
         }
+      case .logged(let task, let lines):
+        deliverLog(lines, of: task)
+        noteReport(on: task)
+      case .cancelChildren(let cancel): requestCancels(cancel)
       case .cancelRequested(let request): relayCancel(request)
       case .heartbeat(let beat):
         relayHeartbeat(beat)
@@ -268,7 +275,7 @@ extension Shard {
   }
 
   func answerWatch(_ request: WatchRequest) {
-    let decision = taskDesk.resume(request.task, since: request.since, wait: request.wait)
+    let decision = taskDesk.resume(request.task, since: request.since, wait: request.wait, at: moment)
     let snapshot = taskDesk.snapshot(of: request.task)
     if let snapshot, !Authorizer.mayWatch(snapshot, request.principal, authenticationIsOn: isAuthenticationOn) {
       refuse(request, .forbidden)
@@ -363,10 +370,11 @@ extension TaskCommand {
     switch self {
     case .register(let registration, _): registration.identifier
     case .progress(let task, _), .complete(let task, _), .fail(let task, _), .heartbeat(let task, _, _),
+      .node(let task, _), .log(let task, _), .cancelByParent(let task, _, _), .logLines(let task, _, _, _),
       .cancel(let task, _, _, _, _), .acknowledgeCancel(let task, _), .snapshot(let task, _),
       .events(let task, _, _, _):
       task
-    case .list, .batch, .ask: nil
+    case .list, .batch, .cancelMany, .ask: nil
     }
   }
 }

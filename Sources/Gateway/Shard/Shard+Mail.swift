@@ -20,8 +20,10 @@ extension Shard {
     case .workerLeft(let worker): receiveWorkerLeft(worker)
     case .dispatch(let command): receiveDispatch(command)
     case .commandWorker(let worker, let frame): receiveWorkerCommand(frame, for: worker)
+    case .children(let changes): receiveChildren(changes)
     case .watchOpened(let opening): receiveOpening(opening)
     case .deliver(let delivery): receiveDelivery(delivery)
+    case .aside(let aside): receiveAside(aside)
     case .relay(let relay): receiveRelay(relay)
     case .ask(let notice): receiveQuestion(notice)
     case .settled(let callback, let frame): receiveOutcome(callback, frame)
@@ -87,6 +89,9 @@ extension Shard {
     case .message(let message, let waitSeconds):
       receiveMessageCommand(
         .sent(message, connections: gathering.connectionCount, waitSeconds: waitSeconds), from: gathering.address)
+    case .cancelMany:
+      if let problem = gathering.problem { return reply(.problem(problem), to: gathering.address) }
+      settle(.cancelledMany(gathering.cancelOutcomes.sorted { $0.place < $1.place }), to: gathering.address)
     case .page(let limit): reply(.page(TaskPage.merged(gathering.pages, limit: limit)), to: gathering.address)
     case .batch:
       if let problem = gathering.problem { return reply(.problem(problem), to: gathering.address) }

@@ -121,9 +121,7 @@ extension Shard {
     note(command, in: &bulk)
     switch answer(command, betweenMails: true) {
     case .problem(let problem): throw problem
-    case .receipt(let receipt) where receipt.cancelRequested: bulk.noteCancel(of: task)
-    case .cancelRequested(true): bulk.noteCancel(of: task)
-    default: break
+    case let answer: if answer.tellsOfCancel { bulk.noteCancel(of: task) }
     }
     bulk.accepted += 1
   }
@@ -139,7 +137,7 @@ extension Shard {
       relay(
         .channel(channel), JSONText(normalised: ActionDialect.channelMessage(body, channel: channel)),
         answering: address)
-    case .register, .progress, .complete, .error, .heartbeat: break
+    case .register, .progress, .complete, .error, .heartbeat, .node, .log: break
     }
   }
 }
@@ -183,6 +181,8 @@ extension PublishOperation {
     case .complete(let task, let report): .complete(task, report)
     case .error(let task, let report): .fail(task, report)
     case .heartbeat(let task, let beat): .heartbeat(task, user: beat.user, message: beat.message)
+    case .node(let task, let report): .node(task, report)
+    case .log(let task, let lines): .log(task, lines)
     case .message, .broadcast, .channel: nil
     }
   }
@@ -191,7 +191,9 @@ extension PublishOperation {
   var task: TaskIdentifier? {
     switch self {
     case .register(let registration): registration.identifier
-    case .progress(let task, _), .complete(let task, _), .error(let task, _), .heartbeat(let task, _): task
+    case .progress(let task, _), .complete(let task, _), .error(let task, _), .heartbeat(let task, _),
+      .node(let task, _), .log(let task, _):
+      task
     case .message, .broadcast, .channel: nil
     }
   }

@@ -47,6 +47,7 @@ extension Shard {
     case .confirmation(.open(let request, let waitSeconds), _) where request.isForViewers:
       // Who they are is known at the task's home, which hands the question on.
       post(.task(.ask(request, waitSeconds: waitSeconds), from: address), to: shared.home(of: request.task))
+    case .cancelMany(let tasks, let principal): cancelMany(tasks, principal, answering: address)
     case .confirmation(let command, let userHash):
       post(.confirmation(command, from: address), to: shared.home(ofUserHash: userHash))
     case .sendMessage(let user, let body, let requiresAcknowledgement, let waitSeconds):

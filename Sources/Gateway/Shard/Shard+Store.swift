@@ -211,7 +211,7 @@ extension Shard {
     store.dirty.removeAll()
     store.nextTickAt = .max
     taskDesk.forEachRecord { record in
-      guard record.history.count > 0, !record.isHistoryStored else { return }
+      guard record.history.count + record.log.count > 0, !record.isHistoryStored else { return }
       store.add(
         .put(
           .history, key: record.row, name: record.snapshot.identifier.text, record: HistoryCodec.encode(record)),
@@ -236,10 +236,11 @@ extension TaskCommand {
   /// Whether it asks for something durable.
   var isDurable: Bool {
     switch self {
-    case .register, .complete, .fail, .cancel, .acknowledgeCancel: true
+    case .register, .complete, .fail, .cancel, .cancelMany, .acknowledgeCancel: true
     case .progress(_, let report): report.isTerminal
     case .batch(let lines): lines.contains { $0.isDurable }
-    case .heartbeat, .snapshot, .events, .list, .ask: false
+    // A parent's cancel was durable; that of its children follows.
+    case .node, .log, .heartbeat, .cancelByParent, .snapshot, .events, .logLines, .list, .ask: false
     }
   }
 
@@ -248,7 +249,9 @@ extension TaskCommand {
     switch self {
     case .complete, .fail, .acknowledgeCancel: true
     case .progress(_, let report): report.isTerminal
-    case .register, .cancel, .heartbeat, .snapshot, .events, .list, .batch, .ask: false
+    case .register, .node, .log, .heartbeat, .cancel, .cancelMany, .cancelByParent, .snapshot, .events, .logLines,
+      .list, .batch, .ask:
+      false
     }
   }
 

@@ -41,6 +41,7 @@ extension Shard {
     // 5. Effects: what this shard sends itself, and requests that waited for an answer.
     for _ in 0..<ShardLimits.roundsPerTurnMax {
       resumeExchanges()
+      announceChildren()
       guard settleLocalMail() else { break }
     }
 
@@ -60,7 +61,8 @@ extension Shard {
 
   /// Whether the next turn has something to do without anything happening outside.
   var hasWorkNow: Bool {
-    !localMail.isEmpty || !resumable.isEmpty || flushList.count > 0 || leftOver.count > 0 || !condemned.isEmpty
+    !localMail.isEmpty || hasNewsForParents || !resumable.isEmpty || flushList.count > 0 || leftOver.count > 0
+      || !condemned.isEmpty
   }
 
   /// Milliseconds that the next turn may wait for something to happen outside.

@@ -184,6 +184,10 @@ extension Shard {
       return candidate.task == nil ? Self.notFound("Task not found") : nil
     case .execution(let text):
       candidate.task = TaskIdentifier(validating: text)
+      if let query = head.query {
+        candidate.wantsNodes = QueryItems.first("nodes", in: bytes.extracting(query)) == "1"
+        candidate.wantsLogs = QueryItems.first("logs", in: bytes.extracting(query)) == "1"
+      }
       return candidate.task == nil ? Self.notFound("Execution not found") : nil
     case .action, .worker, .echo: return nil
     }
@@ -377,6 +381,8 @@ extension Shard {
     case .echo: connections[slot].endpoint = .echo
     }
     connections[slot].speaksNative = speaksNative
+    connections[slot].wantsNodes = candidate.wantsNodes
+    connections[slot].wantsLogs = candidate.wantsLogs
     connections[slot].session = WebSocketSession(
       messageByteCountMax: messageByteCountMax(connections[slot].endpoint), deflate: deflate)
     // Beyond the cap a connection is only told so: it counts as refused, not as opened.

@@ -82,8 +82,9 @@ extension Shard {
       return label == .message
         ? ResponseBodies.message(nil, connections: count, isAcknowledged: false) : ResponseBodies.connections(count)
     case .message(let message): return ResponseBodies.message(message)
+    case .logged(let receipt): return ResponseBodies.logReceipt(receipt)
     // No operation is answered by one of these.
-    case .done, .events, .page, .confirmation, .confirmationResult, .claim, .batch, .problem: return nil
+    case .done, .events, .logLines, .cancelledMany, .page, .confirmation, .confirmationResult, .claim, .batch, .problem: return nil
     }
   }
 
@@ -227,6 +228,8 @@ extension PublishOperation {
     case .complete: .complete
     case .error: .error
     case .heartbeat: .heartbeat
+    case .node: .node
+    case .log: .log
     case .message: .message
     case .broadcast: .broadcast
     case .channel: .channel

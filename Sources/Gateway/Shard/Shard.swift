@@ -121,6 +121,7 @@ import Protocol
     settings.historyEventCountMax = configuration.historyEventCount
     settings.historySecondsMax = configuration.historyTimeToLive.seconds
     settings.cancelTimeout = configuration.cancelTimeout.seconds
+    settings.leaseGrace = configuration.leaseGrace.seconds
     settings.registersOnPublish = configuration.isRegisteringOnPublish
     let rows = RowSequence(first: shared.firstStoreRow + Int64(index), step: shared.shardCount)
     taskDesk = TaskDesk(settings: settings, rows: rows)
@@ -250,6 +251,10 @@ enum ShardLimits {
   static let unflushedShare = 4
   /// Payload bytes from which compression pays: 163 bytes cost 12 µs to save 42.
   static let compressedByteCountMin = 256
+  /// Bytes of log lines that are joined to one frame.
+  static let asideByteCountMax = 65_536
+  /// What a line of a log comes to beside its message, about.
+  static let logLineByteCount = 128
   /// Requests that wait for the answer to one confirmation or message.
   static let waitersPerAnswerMax = 64
 }

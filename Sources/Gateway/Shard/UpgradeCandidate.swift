@@ -38,6 +38,9 @@ struct UpgradeCandidate: Sendable {
   let handshake: OpeningHandshake
   let destination: SocketDestination
   var task: TaskIdentifier?
+  /// An execution's further messages that the client asks for.
+  var wantsNodes = false
+  var wantsLogs = false
   var bearer = Credentials.Bearer(principal: .anonymous, expiresAt: .infinity)
 
   init(handshake: OpeningHandshake, destination: SocketDestination) {

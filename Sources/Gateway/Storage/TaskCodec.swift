@@ -26,6 +26,8 @@ enum TaskCodec {
     writer.stored("finished_at", snapshot.finishedAt)
     writer.stored("cancel_requested", snapshot.cancelRequested)
     appendDescription(of: snapshot, isImplicit: record.isImplicit, to: &writer)
+    appendNodes(of: snapshot, to: &writer)
+    if snapshot.logOffset > 0 { writer.member("log_offset", integer: snapshot.logOffset) }
     if let kind = snapshot.finishedBy {
       writer.member("finished_by", literal: word(kind))
       writer.stored("terminal_message", snapshot.terminalMessage)
@@ -37,6 +39,36 @@ enum TaskCodec {
     }
     writer.endObject()
     return writer.bytes
+  }
+
+  private static func appendNodes(of snapshot: TaskSnapshot, to writer: inout JSONWriter) {
+    guard !snapshot.nodes.isEmpty else { return }
+    writer.key("nodes")
+    writer.beginArray()
+    for node in snapshot.nodes {
+      writer.beginObject()
+      writer.member("node_id", string: node.identifier.text)
+      writer.member("status", string: node.status)
+      writer.member("progress", raw: node.progress)
+      writer.stored("message", node.message)
+      writer.stored("weight", node.weight)
+      writer.endObject()
+    }
+    writer.endArray()
+  }
+
+  private static func node(_ bytes: [UInt8]) -> TaskNode? {
+    guard let object = StoredObject(bytes),
+      let identifier = object.string("node_id").flatMap({ TaskIdentifier(validating: $0) }),
+      let status = object.string("status"), let progress = object.text("progress")
+    else { return nil }
+    var node = TaskNode(identifier: identifier, status: status)
+    node.progress = progress
+    node.progressValue = progress.double ?? 0
+    node.message = object.text("message")
+    node.weight = object.text("weight")
+    node.weightValue = node.weight?.double ?? 1
+    return node
   }
 
   /// What a registration says.
@@ -97,6 +129,8 @@ enum TaskCodec {
     snapshot.finishedBy = object.string("finished_by").flatMap { kind(word: $0) }
     snapshot.terminalMessage = object.text("terminal_message")
     snapshot.terminalDetails = object.text("terminal_details")
+    snapshot.nodes = object.elements("nodes").compactMap { node($0) }
+    snapshot.logOffset = object.int("log_offset") ?? 0
     guard status.isTerminal == (snapshot.finishedBy != nil) else { return nil }
     var stored = StoredTask(snapshot: snapshot, row: row, isImplicit: object.bool("implicit") ?? false)
     stored.end = object.raw("end").flatMap { EventCodec.decode($0, of: identifier, epoch: snapshot.epoch) }
@@ -150,6 +184,11 @@ enum EventCodec {
       let kind = kind(object.string("type") ?? "", success: object.bool("success"))
     else { return nil }
     // What dialects need of an event is what was given.
+    if case .nodeStatus = kind {
+      return TaskEvent(
+        task: task, epoch: epoch, offset: offset, kind: kind, occurredAt: occurredAt, given: given,
+        progress: fields.text("task_progress"), statusWord: statusWord)
+    }
     return TaskEvent(
       task: task, epoch: epoch, offset: offset, kind: kind, occurredAt: occurredAt, given: given,
       progress: fields.text("progress"), statusWord: statusWord, current: fields.text("current"),
@@ -160,6 +199,7 @@ enum EventCodec {
   private static func kind(_ word: String, success: Bool?) -> TaskEvent.Kind? {
     switch word {
     case "progress": .progress
+    case "node_status": .nodeStatus
     case "complete": success.map { .complete(success: $0) }
     case "error": .error
     case "cancelled": .cancelled
@@ -181,8 +221,35 @@ enum HistoryCodec {
       EventCodec.append(event, to: &writer)
     }
     writer.endArray()
+    appendLog(of: record, to: &writer)
     writer.endObject()
     return writer.bytes
+  }
+
+  private static func appendLog(of record: TaskRecord, to writer: inout JSONWriter) {
+    guard record.log.count > 0 else { return }
+    writer.key("log")
+    writer.beginArray()
+    for line in record.log.lines(last: record.log.count, limit: record.log.count) {
+      writer.beginObject()
+      writer.member("offset", integer: line.offset)
+      writer.member("level", raw: line.level)
+      writer.member("message", raw: line.message)
+      writer.member("timestamp", raw: line.timestamp)
+      writer.endObject()
+    }
+    writer.endArray()
+  }
+
+  /// The lines that the store has, oldest first.
+  static func decodeLog(_ bytes: [UInt8]) -> [TaskLogLine] {
+    guard let object = StoredObject(bytes) else { return [] }
+    return object.elements("log").compactMap { line in
+      guard let line = StoredObject(line), let offset = line.int("offset"), let level = line.text("level"),
+        let message = line.text("message"), let timestamp = line.text("timestamp")
+      else { return nil }
+      return TaskLogLine(offset: offset, level: level, message: message, timestamp: timestamp)
+    }
   }
 
   /// The events of a task that the store has, oldest first; nil where they are of another epoch or do not end at its head.

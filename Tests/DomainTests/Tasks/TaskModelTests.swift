@@ -90,7 +90,7 @@ struct TaskModelTests {
         #expect(event.kind.isTerminal == after.status.isTerminal, place)
         watcher.lastOffset[key] = event.offset
         if event.kind.isTerminal { watcher.endedEpochs.insert(key) }
-      case .cancelRequested, .heartbeat, .persist, .forgotten: continue
+      case .cancelRequested, .heartbeat, .logged, .cancelChildren, .persist, .forgotten: continue
       }
     }
     #expect(bench.desk.taskCount == reference.tasks.count, place)

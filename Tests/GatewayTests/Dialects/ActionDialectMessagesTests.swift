@@ -8,7 +8,7 @@ private let taskObject =
   #"{"task_id":"t-1","status":"pending","status_text":null,"progress":0,"current":null,"total":null,"message":null,"#
   + #""details":null,"result":null,"error":null,"error_code":null,"owner":null,"viewers":[],"kind":null,"title":null,"#
   + #""parent_id":null,"depends_on":[],"metadata":null,"epoch":"e1","offset":3,"stale":false,"cancel_requested":false,"#
-  + #""eta":null,"created_at":1000.25,"started_at":null,"updated_at":1000.25,"finished_at":null}"#
+  + #""eta":null,"eta_earliest":null,"eta_latest":null,"created_at":1000.25,"started_at":null,"updated_at":1000.25,"finished_at":null}"#
 
 @Suite("Contract §2.3 what the server says in the action dialect")
 struct ActionDialectMessagesTests {

@@ -12,6 +12,8 @@ private let specimens = [
   #"{"op":"progress","task_id":"t","progress":50.5,"status":"训练中","total":5,"message":"\u4e2d","details":{"a":[]}}"#,
   #"{"op":"register","task_id":"t","viewers":["a","b"],"depends_on":["d"],"lease_seconds":30,"metadata":{}}"#,
   #"{"op":"message","user_id":"u","body":{"a":1},"requires_ack":true}"#,
+  #"{"op":"node","task_id":"t","node_id":"n","status":"训练中","progress":50.5,"weight":2,"task_progress":1}"#,
+  #"{"op":"log","task_id":"t","lines":[{"level":"info","message":"\u4e2d","timestamp":1.5},{"level":"x","message":""}]}"#,
   #"{"task_id":"t","user_id":"u","step_result":{"step":"s","message":"m","status":"x"},"timeout":5}"#,
 ]
 
@@ -49,6 +51,9 @@ struct DialectMutationTests {
         case .complete(_, let report): expectObject(braced(report.given), seed)
         case .error(_, let report): expectObject(braced(report.given), seed)
         case .heartbeat: break
+        case .node(_, let report): expectObject(braced(report.given), seed)
+        case .log(_, let lines):
+          for line in lines { expectObject(braced(Array(#""m":"#.utf8) + line.message.bytes), seed) }
         case .message(let user, let body, _): expectObject(ActionDialect.userMessage(body, to: user), seed)
         case .broadcast(let body): expectObject(body.bytes, seed)
         case .channel(let channel, let body): expectObject(ActionDialect.channelMessage(body, channel: channel), seed)
@@ -60,6 +65,8 @@ struct DialectMutationTests {
       _ = try? RequestBodies.confirmation(bytes.span, timeoutSeconds: 300, defaultProceed: true)
       _ = try? RequestBodies.registration(bytes.span, fresh: Specimen.task())
       _ = try? RequestBodies.execution(bytes.span)
+      _ = try? RequestBodies.logLines(bytes.span)
+      _ = try? RequestBodies.cancelMany(bytes.span)
       _ = RequestBodies.lines(of: bytes.span)
     }
     #expect(acceptedCount > 100)

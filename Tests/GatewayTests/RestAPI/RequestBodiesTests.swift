@@ -323,7 +323,7 @@ struct RequestBodiesBulkTests {
     case .broadcast(let body): #expect(Specimen.text(body.bytes) == expected)
     case .channel(let channel, let body):
       #expect(channel == Specimen.channel("c") && Specimen.text(body.bytes) == expected)
-    case .register, .progress, .complete, .error, .heartbeat: Issue.record("another operation")
+    case .register, .progress, .complete, .error, .heartbeat, .node, .log: Issue.record("another operation")
     }
   }
 
@@ -339,11 +339,11 @@ struct RequestBodiesBulkTests {
     arguments: [
       (
         "{}",
-        "op is missing, must be one of register, progress, complete, error, heartbeat, message, broadcast, channel"
+        "op is missing, must be one of register, progress, complete, error, heartbeat, node, log, message, broadcast, channel"
       ),
       (
         #"{"op":"dance"}"#,
-        #"op is "dance", must be one of register, progress, complete, error, heartbeat, message, broadcast, channel"#
+        #"op is "dance", must be one of register, progress, complete, error, heartbeat, node, log, message, broadcast, channel"#
       ),
       (#"{"op":5}"#, "op is 5, must be a string"),
       (#"{"op":"progress","progress":5}"#, "task_id is missing, must be 1 to 128 characters of A-Z a-z 0-9 . _ : -"),

@@ -29,6 +29,7 @@ struct ResponseBodiesTests {
       $0.stale = true
       $0.cancelRequested = true
       $0.eta = 12.5
+      $0.etaLatest = 20.5
       $0.startedAt = 1001
       $0.updatedAt = 1002
       $0.finishedAt = 1003
@@ -39,7 +40,40 @@ struct ResponseBodiesTests {
         + #""total":12345678901234567890,"message":"处理中","details":{"a":[1e400]},"result":[],"error":"e","#
         + #""error_code":"E1","owner":"用户","viewers":["a","b\"c"],"kind":"k","title":"标\n题","parent_id":"p","#
         + #""depends_on":["d1","d2"],"metadata":{"m":null},"epoch":"e1","offset":7,"stale":true,"cancel_requested":true,"#
-        + #""eta":12.5,"created_at":1000.25,"started_at":1001.0,"updated_at":1002.0,"finished_at":1003.0}"#)
+        + #""eta":12.5,"eta_earliest":null,"eta_latest":20.5,"created_at":1000.25,"started_at":1001.0,"updated_at":1002.0,"finished_at":1003.0}"#
+    )
+  }
+
+  @Test func `nodes are in the task only where there are some`() {
+    #expect(!Specimen.text(ResponseBodies.task(Specimen.snapshot())).contains("nodes"))
+    let snapshot = Specimen.snapshot {
+      var node = TaskNode(identifier: Specimen.task("n-1"), status: "训练")
+      node.progress = Specimen.json("5.50")
+      node.message = Specimen.json(#""m""#)
+      node.weight = Specimen.json("2.0")
+      $0.nodes = [node, TaskNode(identifier: Specimen.task("n-2"), status: "completed")]
+    }
+    #expect(
+      Specimen.text(ResponseBodies.task(snapshot)).hasSuffix(
+        #","nodes":[{"node_id":"n-1","status":"训练","progress":5.50,"message":"m","weight":2.0},"#
+          + #"{"node_id":"n-2","status":"completed","progress":100,"message":null,"weight":1}]}"#))
+  }
+
+  @Test func `logs`() {
+    #expect(
+      Specimen.text(ResponseBodies.logReceipt(LogReceipt(logOffset: 7, cancelRequested: false)))
+        == #"{"log_offset":7,"cancel_requested":false}"#)
+    let line = TaskLogLine(
+      offset: 7, level: Specimen.json(#""info""#), message: Specimen.json(#""中""#), timestamp: Specimen.json("1.50"))
+    #expect(
+      Specimen.text(ResponseBodies.logLines([line], newest: 9))
+        == #"{"log_offset":9,"lines":[{"log_offset":7,"level":"info","message":"中","timestamp":1.50}]}"#)
+    #expect(
+      Specimen.text(ActionDialect.log(line, of: Specimen.task()))
+        == #"{"type":"log","task_id":"t-1","log_offset":7,"level":"info","message":"中","timestamp":1.50}"#)
+    #expect(
+      Specimen.text(ExecutionDialect.log(line, of: Specimen.task()))
+        == #"{"type":"log","execution_id":"t-1","log_offset":7,"level":"info","message":"中","timestamp":1.50}"#)
   }
 
   @Test func `receipts`() {

@@ -27,7 +27,8 @@ struct RestRouterTests {
     (["livez"], "GET, HEAD"), (["api", "v1", "status"], "GET, HEAD"), (["api", "v1", "publish"], "POST"),
     (["api", "v1", "tasks"], "GET, HEAD, POST"), (["api", "v1", "tasks", "t", "progress"], "POST"),
     (["api", "v1", "tasks", "t", "cancel", "ack"], "POST"), (["api", "v1", "executions"], "POST"),
-    (["api", "v1", "users", "u", "connections"], "DELETE"),
+    (["api", "v1", "tasks", "t", "nodes", "n"], "POST"), (["api", "v1", "tasks", "t", "logs"], "GET, HEAD, POST"),
+    (["api", "v1", "tasks", "cancel"], "GET, HEAD, POST"), (["api", "v1", "users", "u", "connections"], "DELETE"),
     (["api", "v1", "confirmations", "c"], "GET, HEAD, DELETE"),
   ])
   func `another method is told what the path allows`(_ segments: [String], _ allow: String) {
@@ -37,18 +38,28 @@ struct RestRouterTests {
   @Test(arguments: [
     [], ["x"], ["livez", ""], ["echo"], ["api"], ["api", "v1"], ["api", "v2", "tasks"], ["api", "v1", ""],
     ["api", "v1", "tasks", "t", "x"], ["api", "v1", "tasks", "t", "cancel", "x"],
-    ["api", "v1", "tasks", "t", "progress", ""],
+    ["api", "v1", "tasks", "t", "progress", ""], ["api", "v1", "tasks", "t", "nodes"],
+    ["api", "v1", "tasks", "t", "nodes", "n", "x"], ["api", "v1", "tasks", "t", "logs", "x"],
   ])
   func `nothing is at other paths`(_ segments: [String]) {
     #expect(route(.get, segments) == "not found")
   }
 
   @Test(arguments: [
-    ["api", "v1", "tasks", "a b"], ["api", "v1", "tasks", ""], ["api", "v1", "executions", "a/b"],
+    ["api", "v1", "tasks", "t", "nodes", "a b"], ["api", "v1", "tasks", "a b"], ["api", "v1", "tasks", ""],
+    ["api", "v1", "executions", "a/b"],
     ["api", "v1", "users", "\u{1}", "messages"],
   ])
   func `a name that breaks its rule is a bad request`(_ segments: [String]) {
     #expect(route(.get, segments) == "bad_request")
+  }
+
+  @Test func `a task may be called cancel, and only the post of many is not about it`() {
+    #expect(route(.post, ["api", "v1", "tasks", "cancel"]) == "cancelMany")
+    #expect(route(.get, ["api", "v1", "tasks", "cancel"]).hasPrefix("task("))
+    #expect(route(.post, ["api", "v1", "tasks", "cancel", "cancel"]).hasPrefix("cancel("))
+    #expect(route(.post, ["api", "v1", "tasks", "cancel", "progress"]).hasPrefix("progress("))
+    #expect(route(.post, ["api", "v1", "tasks", "cancel", "nodes", "n"]).hasPrefix("node("))
   }
 
   // MARK: Reports, told by their bytes

@@ -18,7 +18,7 @@ struct PublishPathTests {
   private static func request(using random: inout SeededGenerator, number: Int) -> String {
     let task = "t\(Int.random(in: 0..<4, using: &random))-\(number / 40)"
     let body = bodies.randomElement(using: &random) ?? ""
-    switch Int.random(in: 0..<12, using: &random) {
+    switch Int.random(in: 0..<15, using: &random) {
     case 0: return SimulatedClient.request("POST", "/api/v1/tasks/\(task)/complete", body: #"{"success":true}"#)
     case 1: return SimulatedClient.request("POST", "/api/v1/tasks/\(task)/error", body: #"{"error":"x"}"#)
     case 2: return SimulatedClient.request("POST", "/api/v1/tasks/\(task)/heartbeat", body: "{}")
@@ -26,6 +26,15 @@ struct PublishPathTests {
     case 4: return SimulatedClient.request("POST", "/api/v1/tasks/\(task)/cancel/ack", body: "{}")
     case 5: return SimulatedClient.request("GET", "/api/v1/tasks/\(task)/events")
     case 6: return SimulatedClient.request("POST", "/api/v1/tasks", body: #"{"task_id":"\#(task)","kind":"k"}"#)
+    case 12:
+      return SimulatedClient.request(
+        "POST", "/api/v1/tasks/\(task)/nodes/n\(number % 3)", body: #"{"status":"running","progress":\#(number % 100)}"#
+      )
+    case 13:
+      return SimulatedClient.request(
+        "POST", "/api/v1/tasks/\(task)/logs", body: #"{"lines":[{"level":"info","message":"line \#(number)"}]}"#)
+    case 14:
+      return SimulatedClient.request("POST", "/api/v1/tasks/cancel", body: #"{"task_ids":["\#(task)","no-such"]}"#)
     case 7...8: return bulk(using: &random, number: number)
     default: return SimulatedClient.request("POST", "/api/v1/tasks/\(task)/progress", body: body)
     }
@@ -35,7 +44,7 @@ struct PublishPathTests {
     var lines = ""
     for _ in 0..<Int.random(in: 0...12, using: &random) {
       let task = "t\(Int.random(in: 0..<4, using: &random))-\(number / 40)"
-      switch Int.random(in: 0..<9, using: &random) {
+      switch Int.random(in: 0..<11, using: &random) {
       case 0: lines += #"{"op":"complete","task_id":"\#(task)"}"#
       case 1: lines += #"{"op":"heartbeat","task_id":"\#(task)"}"#
       case 2: lines += #"{"op":"register","task_id":"\#(task)","title":"x"}"#
@@ -43,6 +52,8 @@ struct PublishPathTests {
       case 4: lines += #"{"op":"progress","task_id":"\#(task)"}"#
       case 5: lines += "nonsense"
       case 6: lines += #"{"op":"error","task_id":"\#(task)","error":"e"}"#
+      case 9: lines += #"{"op":"node","task_id":"\#(task)","node_id":"n","status":"x","progress":\#(number % 100)}"#
+      case 10: lines += #"{"op":"log","task_id":"\#(task)","level":"info","message":"\#(number)"}"#
       default: lines += #"{"op":"progress","task_id":"\#(task)","progress":\#(number % 100)}"#
       }
       lines += "\n"
@@ -112,6 +123,8 @@ struct PublishPathTests {
       case 4: lines += #"{"op":"progress","task_id":"\#(task)","progress":\#(number),"status":"word \#(number)"}"#
       case 5: lines += #"{"op":"progress","task_id":"\#(task)","progress":101}"#
       case 6: lines += #"{"op":"progress","task_id":"\#(task)","status":"x","message":"m","total":null,"y":[1]}"#
+      case 7: lines += #"{"op":"log","task_id":"\#(task)","level":"info","message":"\#(number)"}"#
+      case 8: lines += #"{"op":"node","task_id":"\#(task)","node_id":"n","status":"s","progress":\#(number)}"#
       default: lines += #"{"op":"progress","task_id":"\#(task)","progress":\#(number)}"#
       }
       lines += "\n"
@@ -131,7 +144,7 @@ struct PublishPathTests {
       let publisher = publishers[byMail && home == 0 ? 1 : 0]
       publisher.send(register)
       gateway.settle()
-      let watchers = ["/ws", "/ws/task/t1-\(number)", "/api/v1/ws/executions/t1-\(number)"].map { path in
+      let watchers = ["/ws", "/ws/task/t1-\(number)", "/api/v1/ws/executions/t1-\(number)?nodes=1&logs=1"].map { path in
         let watcher = gateway.connect()
         watcher.upgrade(path)
         if path == "/ws" { watcher.sendText(#"{"action":"subscribe","task_id":"t1-\#(number)"}"#) }

@@ -349,6 +349,8 @@ class TaskRow {
         this.#run();
         break;
       case 'node_status':
+        // What the task has by all of its parts.
+        if ('task_progress' in event) task.progress = event.task_progress;
         this.#run();
         break;
       case 'complete':

@@ -31,7 +31,10 @@ extension TaskDesk {
         CancelRequest(
           task: identifier, user: user, reason: reason, requestedAt: moment.wall, isFirst: isFirst,
           taskIsKnown: true)))
-    if isFirst { effects.append(.persist(.cancelRequested(record))) }
+    if isFirst {
+      effects.append(.persist(.cancelRequested(record)))
+      cancelChildren(of: record, user: user, reason: reason, into: &effects)
+    }
     return true
   }
 
@@ -55,7 +58,7 @@ extension TaskDesk {
     return finish(record, with: Ending(.cancelled, given: given), at: moment, into: &effects)
   }
 
-  /// Works off what is due: cancels nobody acknowledged, and finished tasks past their time. At most
+  /// Works off what is due: cancels nobody acknowledged, leases, and finished tasks past their time. At most
   /// `TaskDeskSettings.expireCountMax` deadlines a call; `nextDeadline` says whether more is due.
   package mutating func expire(at moment: Moment, into effects: inout [TaskEffect]) {
     var budget = TaskDeskSettings.expireCountMax
@@ -67,6 +70,10 @@ extension TaskDesk {
       ending.given.appendMember("error_code", .cancelTimeoutWord)
       record.snapshot.errorCode = .cancelTimeoutWord
       _ = finish(record, with: ending, at: moment, into: &effects)
+    }
+    while budget > 0, let entry = leaseDeadlines.takeDue(at: moment.monotonic) {
+      budget -= 1
+      expireLease(entry, at: moment, into: &effects)
     }
     while budget > 0, let entry = removalDeadlines.takeDue(at: moment.monotonic) {
       budget -= 1

@@ -1,5 +1,6 @@
 /// What is asked of tasks without changing them.
 extension TaskDesk {
+  /// As it is kept, without an estimate of its end.
   package func snapshot(of identifier: TaskIdentifier) -> TaskSnapshot? {
     records[identifier]?.snapshot
   }
@@ -19,6 +20,23 @@ extension TaskDesk {
     records[identifier].map { !$0.snapshot.status.isTerminal } ?? false
   }
 
+  /// As it is shown at a moment.
+  package func snapshot(of identifier: TaskIdentifier, at moment: Moment) -> TaskSnapshot? {
+    records[identifier].map { shown($0, at: moment) }
+  }
+
+  /// The snapshot with the expected end, where that is credible.
+  func shown(_ record: TaskRecord, at moment: Moment?) -> TaskSnapshot {
+    var snapshot = record.snapshot
+    guard let moment, snapshot.status == .running, !snapshot.stale,
+      let estimate = record.rate.estimate(at: moment.monotonic)
+    else { return snapshot }
+    snapshot.eta = moment.wall + estimate.likely
+    snapshot.etaEarliest = moment.wall + estimate.earliest
+    snapshot.etaLatest = moment.wall + estimate.latest
+    return snapshot
+  }
+
   /// `GET …/{id}/events`: those held after the offset, oldest first; nil for an unknown task.
   package func events(
     of identifier: TaskIdentifier, after offset: Int, limit: Int
@@ -30,16 +48,16 @@ extension TaskDesk {
     return (record.snapshot.epoch, record.history.events(last: wanted, limit: limit))
   }
 
-  /// What a subscriber gets first; in every case its next event is the one after the offset it was told.
+  /// What a subscriber gets first, without an estimate of the end where no moment is given; in every case its next event is the one after the offset it was told.
   package func resume(
-    _ identifier: TaskIdentifier, since position: EventPosition?, wait: Bool
+    _ identifier: TaskIdentifier, since position: EventPosition?, wait: Bool, at moment: Moment? = nil
   ) -> ResumeDecision {
     guard let record = records[identifier] else { return wait ? .waiting : .unknownTask }
     let snapshot = record.snapshot
     guard let position, position.epoch == snapshot.epoch, position.offset >= 0, position.offset <= snapshot.offset
-    else { return .snapshot(snapshot) }
+    else { return .snapshot(shown(record, at: moment)) }
     let missed = snapshot.offset - position.offset
-    guard missed <= record.history.count else { return .snapshot(snapshot) }
+    guard missed <= record.history.count else { return .snapshot(shown(record, at: moment)) }
     return .replay(
       record.history.events(last: missed, limit: missed), epoch: snapshot.epoch, offset: position.offset)
   }

@@ -10,7 +10,7 @@ extension TaskDesk {
     try report.validate()
     let record = try publishable(
       identifier, byteCount: report.byteCount, at: moment, random: &random, into: &effects)
-    apply(report, to: record)
+    apply(report, to: record, at: moment)
     switch report.statusWord.flatMap(TaskStatus.init(word:)) {
     case .completed:
       record.snapshot.terminalMessage = report.message.value
@@ -51,6 +51,7 @@ extension TaskDesk {
     accountForReport(to: record)
     effects.append(.deliver(event, after: record))
     effects.append(.persist(.progressed(record)))
+    noteForParent(record)
     return receipt(record)
   }
 
@@ -95,7 +96,6 @@ extension TaskDesk {
     random: inout some RandomNumberGenerator, into effects: inout [TaskEffect]
   ) throws(Problem) -> Bool {
     let record = try publishable(identifier, byteCount: 0, at: moment, random: &random, into: &effects)
-    record.snapshot.stale = false
     effects.append(
       .heartbeat(
         TaskHeartbeat(
@@ -160,7 +160,6 @@ extension TaskDesk {
     if record.snapshot.startedAt == nil, ending.kind != .cancelled { record.snapshot.startedAt = moment.wall }
     setStatus(status, of: record)
     record.snapshot.statusText = nil
-    record.snapshot.eta = nil
     record.snapshot.finishedBy = ending.kind
     record.snapshot.finishedAt = moment.wall
     takeOffset(record, at: moment)
@@ -171,30 +170,37 @@ extension TaskDesk {
       result: ending.result, error: ending.error, errorCode: ending.errorCode)
     remember(event, of: record)
     record.cancelDeadline = nil
+    record.leaseDeadline = .infinity
     file(removalOf: record, at: moment.monotonic + settings.historySecondsMax)
     account(for: record)
     effects.append(.persist(.finished(event, record)))
     effects.append(.deliver(event, after: record))
+    noteForParent(record)
+    if ending.kind == .cancelled, !record.snapshot.cancelRequested {
+      // Nobody asked: the worker stopped by itself, and its children are to stop too.
+      cancelChildren(of: record, user: nil, reason: nil, into: &effects)
+    }
     return receipt(record)
   }
 
-  private func takeOffset(_ record: TaskRecord, at moment: Moment) {
+  func takeOffset(_ record: TaskRecord, at moment: Moment) {
     record.snapshot.offset += 1
     record.snapshot.updatedAt = moment.wall
     record.snapshot.stale = false
   }
 
-  private mutating func start(_ record: TaskRecord, at moment: Moment) {
+  mutating func start(_ record: TaskRecord, at moment: Moment) {
     guard record.snapshot.status == .pending else { return }
     setStatus(.running, of: record)
     record.snapshot.startedAt = moment.wall
   }
 
-  private func apply(_ report: ProgressReport, to record: TaskRecord) {
+  private func apply(_ report: ProgressReport, to record: TaskRecord, at moment: Moment) {
     // −1 is the task dialect's alone: the snapshot keeps its value (contract §6).
     if let progress = report.progress, let value = report.progressValue, value >= 0 {
       record.snapshot.progress = progress
       record.snapshot.progressValue = value
+      record.rate.add(value, at: moment.monotonic)
     }
     report.current.apply(to: &record.snapshot.current)
     report.total.apply(to: &record.snapshot.total)
@@ -203,7 +209,7 @@ extension TaskDesk {
     report.result.apply(to: &record.snapshot.result)
   }
 
-  private func receipt(_ record: TaskRecord) -> PublishReceipt {
+  func receipt(_ record: TaskRecord) -> PublishReceipt {
     PublishReceipt(
       epoch: record.snapshot.epoch, offset: record.snapshot.offset,
       cancelRequested: record.snapshot.cancelRequested)

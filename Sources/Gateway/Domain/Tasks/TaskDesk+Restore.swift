@@ -7,6 +7,8 @@ package struct StoredTask: Sendable {
   package var end: TaskEvent?
   /// The last events, oldest first, gapless up to the snapshot's offset; where the store has them.
   package var history: [TaskEvent] = []
+  /// The last lines of the log, likewise up to the snapshot's `logOffset`.
+  package var log: [TaskLogLine] = []
 
   package init(snapshot: TaskSnapshot, row: Int64, isImplicit: Bool) {
     self.snapshot = snapshot
@@ -35,6 +37,7 @@ extension TaskDesk {
       record.snapshot.offset = 0
     }
     insert(record)
+    noteForParent(record)
     let events = !stored.history.isEmpty ? stored.history : stored.end.map { [$0] } ?? []
     if isFinished || wasStoppedCleanly, events.last?.offset == record.snapshot.offset {
       for event in events { remember(event, of: record) }
@@ -44,10 +47,19 @@ extension TaskDesk {
       // A wall clock that was set back meanwhile does not keep it for longer.
       let age = max(0, moment.wall - finishedAt)
       file(removalOf: record, at: moment.monotonic + max(0, settings.historySecondsMax - age))
-    } else if record.snapshot.cancelRequested {
-      file(cancelOf: record, at: moment.monotonic + settings.cancelTimeout)
+    } else {
+      if record.snapshot.cancelRequested { file(cancelOf: record, at: moment.monotonic + settings.cancelTimeout) }
+      // Its worker may be gone with what went: a whole lease to say that it is not.
+      if record.snapshot.status == .running { renewLease(of: record, at: moment, into: &effects) }
     }
+    restore(stored.log, of: record)
     if record.snapshot.offset != stored.snapshot.offset { effects.append(.persist(.progressed(record))) }
+  }
+
+  private mutating func restore(_ lines: [TaskLogLine], of record: TaskRecord) {
+    guard let newest = lines.last, newest.offset == record.snapshot.logOffset else { return }
+    for line in lines { record.log.append(line, lineCountMax: settings.logLineCountMax) }
+    logByteCount += record.log.byteCount
   }
 
   /// Every record, in no order: for who writes all of them at the end.

@@ -4,6 +4,7 @@ package struct FormerTask {
   /// Nil where there was none.
   let snapshot: TaskSnapshot?
   let cancelDeadline: Double?
+  let leaseDeadline: Double
 }
 
 /// An end that could not be stored is taken back: nobody was told of it, and who published it is told to try again.
@@ -12,7 +13,8 @@ extension TaskDesk {
   package func former(_ identifier: TaskIdentifier) -> FormerTask {
     let record = records[identifier]
     return FormerTask(
-      identifier: identifier, snapshot: record?.snapshot, cancelDeadline: record?.cancelDeadline)
+      identifier: identifier, snapshot: record?.snapshot, cancelDeadline: record?.cancelDeadline,
+      leaseDeadline: record?.leaseDeadline ?? .infinity)
   }
 
   /// Undoes an end. Nothing can have happened to the task since, for an end is final.
@@ -28,6 +30,11 @@ extension TaskDesk {
     record.snapshot = snapshot
     record.removalDeadline = nil
     if let deadline = former.cancelDeadline { file(cancelOf: record, at: deadline) }
+    if former.leaseDeadline.isFinite {
+      record.leaseDeadline = former.leaseDeadline
+      fileLease(of: record, at: former.leaseDeadline)
+    }
+    noteForParent(record)
     account(for: record)
     effects.append(.persist(.reverted(record)))
   }

@@ -11,7 +11,11 @@ package struct TaskDesk {
   var rows = RowSequence()
   var cancelDeadlines = DeadlineQueue<TaskIdentifier>()
   var removalDeadlines = DeadlineQueue<TaskIdentifier>()
+  var leaseDeadlines = DeadlineQueue<TaskIdentifier>()
+  /// Children whose parents have not heard of their last changes.
+  var changedChildren: [TaskRecord] = []
   var historyByteCount = 0
+  var logByteCount = 0
   var snapshotByteCount = 0
   private var countByStatus = [Int](repeating: 0, count: TaskStatus.allCases.count)
   /// Finished tasks that left before their time because the desk was full: for the metric.
@@ -28,9 +32,10 @@ package struct TaskDesk {
 
   /// Monotonic seconds at which `expire` has something to do, at the earliest; nil where nothing waits.
   package var nextDeadline: Double? {
-    guard let cancel = cancelDeadlines.nextDeadline else { return removalDeadlines.nextDeadline }
-    guard let removal = removalDeadlines.nextDeadline else { return cancel }
-    return min(cancel, removal)
+    let cancel = cancelDeadlines.nextDeadline ?? .infinity
+    let removal = removalDeadlines.nextDeadline ?? .infinity
+    let next = min(cancel, removal, leaseDeadlines.nextDeadline ?? .infinity)
+    return next < .infinity ? next : nil
   }
 
   // MARK: registration
@@ -48,10 +53,14 @@ package struct TaskDesk {
         record.isImplicit = false
         registration.describe(&record.snapshot)
         if record.snapshot.total == nil { record.snapshot.total = registration.total }
+        record.readDescription()
+        noteForParent(record)
+        // What registered it was a report.
+        renewLease(of: record, at: moment, into: &effects)
         account(for: record)
         effects.append(.persist(.registered(record)))
       }
-      return (record.snapshot, created: false)
+      return (shown(record, at: moment), created: false)
     }
     var snapshot = TaskSnapshot(
       identifier: registration.identifier, epoch: Epoch(text: ""), createdAt: moment.wall)
@@ -70,6 +79,7 @@ package struct TaskDesk {
     if let record = records[identifier] {
       try requireUnfinished(record)
       try requireRoom(byteCount: byteCount)
+      renewLease(of: record, at: moment, into: &effects)
       return record
     }
     guard settings.registersOnPublish else { throw Self.unknown(identifier) }
@@ -99,6 +109,7 @@ package struct TaskDesk {
     snapshot.epoch = Epoch.random(using: &random)
     let record = TaskRecord(snapshot: snapshot, isImplicit: isImplicit, row: rows.take())
     insert(record)
+    noteForParent(record)
     effects.append(.persist(isImplicit ? .progressed(record) : .registered(record)))
     return record
   }
@@ -169,9 +180,14 @@ package struct TaskDesk {
     countByStatus[Int(record.snapshot.status.rawValue)] -= 1
     historyByteCount -= record.history.byteCount
     snapshotByteCount -= record.snapshotByteCount
+    logByteCount -= record.log.byteCount
+    record.log = TaskLog()
+    record.family = nil
+    noteForParent(record)
     record.history = TaskHistory()
     let records = self.records
     cancelDeadlines.compact(liveCount: records.count) { records[$0.key]?.cancelDeadline == $0.deadline }
+    sweepLeases()
     if creationOrder.count > 2 * records.count + 1024 { creationOrder.removeAll { $0.isRemoved } }
     effects.append(.persist(.removed(record)))
     effects.append(.forgotten(identifier))

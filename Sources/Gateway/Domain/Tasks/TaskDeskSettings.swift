@@ -11,6 +11,18 @@ package struct TaskDeskSettings: Sendable {
   package var cancelTimeout = 60.0
   /// Whether a publish to an unknown name registers the task (`--register-on-publish`).
   package var registersOnPublish = true
+  /// Seconds from a missed lease to the end of its task (`--lease-grace`).
+  package var leaseGrace = 30.0
+  /// Nodes of one task: every report adds up all of them.
+  package var nodeCountMax = 1024
+  /// Children that count for one task's progress; further ones are tasks like any other.
+  package var childCountMax = 1024
+  /// Lines kept of one task's log.
+  package var logLineCountMax = 1000
+  /// Bytes kept of one task's log.
+  package var logByteCountMax = 256 << 10
+  /// Bytes of all logs together. A task that would pass it drops its own oldest lines.
+  package var allLogsByteCountMax = 64 << 20
   /// Tasks held. At the bound the finished task that ended first makes room; without one: `over_capacity`.
   package var taskCountMax = 1_000_000
   /// Bytes of JSON in all snapshots together; a report that might pass it is refused with `over_capacity`.

@@ -12,6 +12,10 @@ package enum TaskEffect {
   indirect case cancelRequested(CancelRequest)
   /// To the task's watchers and the named user.
   indirect case heartbeat(TaskHeartbeat)
+  /// Lines of a log, to the task's watchers; no event.
+  indirect case logged(TaskIdentifier, [TaskLogLine])
+  /// A parent's cancel was requested: its children's are too, each at its home.
+  indirect case cancelChildren(ChildrenCancel)
   /// To storage.
   case persist(PersistedTaskChange)
   /// The task is gone from this desk: its subscriptions and frames may go too.

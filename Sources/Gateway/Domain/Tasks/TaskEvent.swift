@@ -7,6 +7,8 @@ package import Protocol
 package final class TaskEvent: Sendable {
   package enum Kind: Sendable {
     case progress
+    /// A node of the task reported: state, like progress.
+    case nodeStatus
     /// `success` true or false.
     case complete(success: Bool)
     case error
@@ -14,7 +16,7 @@ package final class TaskEvent: Sendable {
 
     package var isTerminal: Bool {
       switch self {
-      case .progress: false
+      case .progress, .nodeStatus: false
       case .complete, .error, .cancelled: true
       }
     }

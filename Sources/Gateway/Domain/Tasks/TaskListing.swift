@@ -83,7 +83,8 @@ package struct TaskPage: Sendable {
 extension TaskDesk {
   /// A page of this desk's tasks after `cursor`, newest first: a cursor walks into the past. Looks at
   /// `TaskDeskSettings.listScanCountMax` tasks at most, so a page may be short, even empty, and still have an `end`.
-  package func list(_ filter: TaskFilter, after cursor: TaskSortKey?, limit: Int) -> TaskPage {
+  package func list(_ filter: TaskFilter, after cursor: TaskSortKey?, limit: Int, at moment: Moment? = nil) -> TaskPage
+  {
     let limit = min(max(limit, 1), TaskDeskSettings.listCountMax)
     var page = TaskPage(tasks: [], end: nil)
     // The records lie in the order of creation, so the listing goes through them backwards.
@@ -97,7 +98,7 @@ extension TaskDesk {
           page.end = page.tasks.last.map { TaskSortKey($0) }
           return page
         }
-        page.tasks.append(record.snapshot)
+        page.tasks.append(shown(record, at: moment))
       }
       remainingCount -= 1
       if start - remainingCount >= TaskDeskSettings.listScanCountMax, remainingCount > 0 {

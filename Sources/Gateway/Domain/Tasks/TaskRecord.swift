@@ -20,15 +20,40 @@ package final class TaskRecord {
   package var isHistoryStored = false
   /// Gone from the table; its place in the order of creation waits for the next sweep.
   var isRemoved = false
+  /// Nodes and children; nil while there are none.
+  var family: TaskFamily?
+  /// What it weighs in its parent's progress.
+  var weight = 1.0
+  private(set) var hasParent = false
+  /// On the desk's list of children whose parents must hear of them.
+  var isListedForParent = false
+  /// A child has changed, and the progress is to be added up anew.
+  var awaitsProgressOfParts = false
+  package internal(set) var log = TaskLog()
+  var rate = TaskRate()
+  /// Monotonic seconds by which the worker must report; infinite where no lease runs.
+  var leaseDeadline = Double.infinity
+  /// Monotonic seconds of the earliest entry of the queue that stands for the lease; infinite for none.
+  var leaseFiledAt = Double.infinity
   /// The snapshot's share of the desk's `snapshotByteCount`.
   var snapshotByteCount = 0
   /// What of it a progress report cannot change, as it was when all of it was counted last.
   var describedByteCount = 0
+  /// Of all nodes.
+  var nodeByteCount = 0
 
   init(snapshot: TaskSnapshot, isImplicit: Bool, row: Int64 = 0) {
     self.snapshot = snapshot
     self.isImplicit = isImplicit
     self.row = row
+    nodeByteCount = snapshot.nodes.reduce(0) { $0 + $1.byteCount }
+    readDescription()
+  }
+
+  /// Takes over what the snapshot's description says and every report asks.
+  func readDescription() {
+    hasParent = snapshot.parent != nil
+    weight = snapshot.weight?.double ?? 1
   }
 }
 
@@ -48,6 +73,7 @@ extension TaskRecord {
     var count = (snapshot.error?.byteCount ?? 0) + (snapshot.errorCode?.byteCount ?? 0)
     count += (snapshot.metadata?.byteCount ?? 0) + (snapshot.weight?.byteCount ?? 0)
     count += (snapshot.title?.utf8.count ?? 0) + (snapshot.kind?.utf8.count ?? 0)
+    count += nodeByteCount
     // The names are bounded; counting them as full spares a walk.
     return count + (snapshot.viewers.count + snapshot.dependsOn.count) * TaskIdentifier.characterCountMax
   }

@@ -26,6 +26,10 @@ extension TaskRegistration {
       throw Problem(
         .badRequest, "title has \(title.unicodeScalars.count) characters, at most \(Self.titleCharacterCountMax)")
     }
+    if parent == identifier {
+      throw Problem(.badRequest, "parent_id is \(identifier.text), the task itself")
+    }
+    if let weight { try TaskPart.validate(weight: weight.double ?? .nan) }
     if let leaseSeconds, !(leaseSeconds > 0 && leaseSeconds <= Self.leaseSecondsMax) {
       throw Problem(
         .badRequest, "lease_seconds is \(leaseSeconds), must be more than 0 and at most \(Self.leaseSecondsMax)")

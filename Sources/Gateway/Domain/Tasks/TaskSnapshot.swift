@@ -38,7 +38,15 @@ package struct TaskSnapshot: Sendable {
   package var offset = 0
   package var stale = false
   package var cancelRequested = false
+  /// Unix seconds of the expected end, and the range around it; nil where it is not credible. Filled in when the snapshot
+  /// is read, see `TaskDesk.snapshot(of:at:)`.
   package var eta: Double?
+  package var etaEarliest: Double?
+  package var etaLatest: Double?
+  /// In the order of their first reports.
+  package var nodes: [TaskNode] = []
+  /// Of the newest line of the log.
+  package var logOffset = 0
   package var createdAt: Double
   package var startedAt: Double?
   package var updatedAt: Double
