@@ -71,6 +71,8 @@ final class SimulatedStore: StorePort, @unchecked Sendable {
   private let mailboxes: [Mailbox<ShardMessage>]
   private var writer: StoreWriter
   private var hasBatches = false
+  /// Nothing is committed as long as it is set, and nobody waits for it.
+  var isHeld = false
 
   init(_ disk: SimulatedDisk, mailboxes: [Mailbox<ShardMessage>]) {
     self.disk = disk
@@ -79,9 +81,14 @@ final class SimulatedStore: StorePort, @unchecked Sendable {
     writer = StoreWriter(engine: engine, shardCount: mailboxes.count, health: health)
   }
 
-  var nextRetryMilliseconds: Int64? { writer.nextRetryMilliseconds }
+  var nextRetryMilliseconds: Int64? { isHeld ? nil : writer.nextRetryMilliseconds }
 
   func hasWork(at milliseconds: Int64) -> Bool {
+    if isHeld { return false }
+    return hasDueWork(at: milliseconds)
+  }
+
+  private func hasDueWork(at milliseconds: Int64) -> Bool {
     hasBatches || writer.nextRetryMilliseconds.map { $0 <= milliseconds } ?? false
   }
 
@@ -92,6 +99,7 @@ final class SimulatedStore: StorePort, @unchecked Sendable {
   }
 
   func commit(at milliseconds: Int64) {
+    guard !isHeld else { return }
     hasBatches = false
     for notice in writer.commit(nowMilliseconds: milliseconds) {
       switch notice {
