@@ -22,6 +22,7 @@ from support.sockets import Watcher
 from support.tokens import token
 
 DOCUMENT = json.loads((REPOSITORY / "docs" / "openapi.json").read_text(encoding="utf-8"))
+IDEMPOTENCY = (REPOSITORY / "Sources" / "Gateway" / "Shard" / "Shard+Idempotency.swift").read_text(encoding="utf-8")
 ROUTER = (REPOSITORY / "Sources" / "Gateway" / "RestAPI" / "RestRouter.swift").read_text(encoding="utf-8")
 PROBLEMS = (REPOSITORY / "Sources" / "Gateway" / "Domain" / "Problem.swift").read_text(encoding="utf-8")
 METHODS = ("get", "post", "delete", "put", "patch")
@@ -194,6 +195,18 @@ def test_every_word_of_the_router_stands_in_a_described_path() -> None:
     assert words - segments == set()
 
 
+def test_the_calls_that_honour_a_key_are_described_so() -> None:
+    honoured = IDEMPOTENCY[IDEMPOTENCY.index("var honoursIdempotencyKey") :].partition("true")[0]
+    calls = set(re.findall(r"\.(\w+)", honoured))
+    assert {"registerTask", "complete", "openConfirmation"} <= calls
+    key = {"$ref": "#/components/parameters/IdempotencyKey"}
+    mismatch = {"$ref": "#/components/responses/IdempotencyMismatch"}
+    for entry in operations().values():
+        isHonoured = entry["operationId"] in calls
+        assert (key in entry.get("parameters", [])) == isHonoured, entry["operationId"]
+        assert (entry["responses"].get("422") == mismatch) == isHonoured, entry["operationId"]
+
+
 def test_a_path_answers_405_to_a_method_that_is_not_described(gateway: GatewayProcess) -> None:
     plain = Api(gateway.url)
     for path, entry in DOCUMENT["paths"].items():
@@ -307,6 +320,17 @@ def test_reports(publisher: Described) -> None:
     assert publisher.post(f"{failing}/error", content=b"{}", content_type="text/plain").code == "unsupported_media_type"
 
 
+def test_a_key_is_honoured(publisher: Described) -> None:
+    path, key = "/api/v1/tasks/openapi-keyed/complete", {"Idempotency-Key": "openapi-1"}
+    first = publisher.post(path, {"message": "done"}, headers=key)
+    again = publisher.post(path, {"message": "done"}, headers=key)
+    assert (first.status, again.status) == (200, 200) and again.content == first.content
+    assert again.headers["idempotency-replayed"] == "true" and "idempotency-replayed" not in first.headers
+    assert publisher.post(path, {"message": "other"}, headers=key).code == "idempotency_mismatch"
+    assert publisher.post(path, {"message": "done"}).code == "task_finished"
+    assert publisher.post(path, {}, headers={"Idempotency-Key": "k" * 256}).code == "bad_request"
+
+
 def test_nodes(publisher: Described) -> None:
     task = "/api/v1/tasks/openapi-nodes"
     assert publisher.post(f"{task}/nodes/fetch", {"status": "completed"}).body["offset"] == 1
@@ -371,6 +395,9 @@ def test_confirmations(publisher: Described, alice: Watcher) -> None:
     answered = publisher.get(f"/api/v1/confirmations/{name}?wait=5").body
     assert (answered["status"], answered["feedback"]) == ("confirmed", {"any": "value"})
     assert publisher.delete(f"/api/v1/confirmations/{name}").code == "already_resolved"
+    viewers = publisher.post("/api/v1/confirmations", {**question, "audience": "viewers"})
+    assert viewers.status == 201
+    assert publisher.post("/api/v1/confirmations", {**question, "audience": "all"}).code == "bad_request"
     short = publisher.post("/api/v1/confirmations?wait=5", {**question, "timeout": 0.1})
     assert (short.body["status"], short.body["proceed"], short.body["resolved_by"]) == ("timed_out", False, "timeout")
     withdrawn = publisher.post("/api/v1/confirmations", question).body["callback_id"]
@@ -389,7 +416,8 @@ def test_messages(publisher: Described, alice: Watcher) -> None:
     alice.send({"action": "ack", "message_id": asked["message_id"]})
     alice.send({"action": "ping"})
     assert alice.next()["type"] == "pong"
-    assert publisher.get(f"/api/v1/messages/{asked['message_id']}").body["acked"] is True
+    state = publisher.get(f"/api/v1/messages/{asked['message_id']}").body
+    assert (state["acked"], state["status"], state["attempts"]) == (True, "acked", 1)
     assert publisher.get("/api/v1/messages/unknown").code == "not_found"
     assert publisher.delete("/api/v1/users/alice/connections").body == {"connections": 1}
 

@@ -89,7 +89,7 @@ package struct Configuration: Sendable, Equatable {
   package init(host facts: HostFacts) {
     threadCount = min(max(1, facts.coreCount), ConfigurationBounds.threadCount.upperBound)
     connectionCountMax = ConnectionBudget.connectionCountMax(
-      descriptorLimit: facts.descriptorLimit, threadCount: threadCount)
+      descriptorLimit: facts.descriptorLimit, threadCount: threadCount, store: store)
     logFormat = facts.standardErrorIsTerminal ? .text : .json
   }
 

@@ -38,21 +38,24 @@ package enum ConfigurationBounds {
 /// How many connections the descriptor limit leaves room for.
 package enum ConnectionBudget {
   /// Descriptors that belong to the process whatever its threads: standard streams, signals, the log, the
-  /// reserve that accepts and closes at the limit, the storage's files, a scrape of `/proc`.
+  /// reserve that accepts and closes at the limit, a scrape of `/proc`.
   package static let processDescriptorCount = 16
   /// Descriptors of each event loop: epoll set, wake-up, timer, public and internal listener.
   package static let threadDescriptorCount = 5
+  /// Descriptors of a store in a file: the database, its log and the index of that, the lock, the thread's wake-up.
+  package static let storeDescriptorCount = 5
   /// Connections over the cap that are parked at once to be told 1013, where the limit allows so many.
   package static let parkedDescriptorCount = 256
 
   /// The default of `--max-connections`. Never less than 1, and under a small limit the parked ones take a
   /// quarter at most.
-  package static func connectionCountMax(descriptorLimit: UInt64, threadCount: Int) -> Int {
+  package static func connectionCountMax(descriptorLimit: UInt64, threadCount: Int, store: StorePlace) -> Int {
     let bound = ConfigurationBounds.connectionCount.upperBound
     // One descriptor per connection, so a limit above this changes nothing.
     let limit = Int(min(descriptorLimit, UInt64(bound) * 2))
+    let storeCount = if case .sqlite = store { storeDescriptorCount } else { 0 }
     let reserve =
-      processDescriptorCount + threadDescriptorCount * threadCount + min(parkedDescriptorCount, limit / 4)
+      processDescriptorCount + threadDescriptorCount * threadCount + storeCount + min(parkedDescriptorCount, limit / 4)
     return min(max(ConfigurationBounds.connectionCount.lowerBound, limit - reserve), bound)
   }
 }

@@ -88,6 +88,10 @@ private struct ConfigurationLoader {
     }
     applyEnvironment(environment, readFile: readFile)
     applyFlags(line.settings, readFile: readFile)
+    // A default that depends on what was chosen.
+    guard origins["max-connections"] == nil else { return }
+    configuration.connectionCountMax = ConnectionBudget.connectionCountMax(
+      descriptorLimit: host.descriptorLimit, threadCount: configuration.threadCount, store: configuration.store)
   }
 
   private mutating func applyFile(

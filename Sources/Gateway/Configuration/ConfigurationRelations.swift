@@ -28,7 +28,7 @@ enum ConfigurationRelations {
           + "\(ValueText.seconds(proxyIdleTimeout))s after which common proxies close a silent connection")
     }
     let allowed = ConnectionBudget.connectionCountMax(
-      descriptorLimit: host.descriptorLimit, threadCount: configuration.threadCount)
+      descriptorLimit: host.descriptorLimit, threadCount: configuration.threadCount, store: configuration.store)
     if configuration.connectionCountMax > allowed {
       judgement.warnings.append(
         "max-connections is \(configuration.connectionCountMax), but the descriptor limit \(host.descriptorLimit) "

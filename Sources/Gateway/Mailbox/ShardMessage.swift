@@ -6,7 +6,8 @@ extension ReplyAddress {
   var shard: Int? {
     switch self {
     case .none: nil
-    case .exchange(let shard, _, _), .idempotent(let shard, _, _, _), .socket(let shard, _, _), .gathering(let shard, _),
+    case .exchange(let shard, _, _), .idempotent(let shard, _, _, _), .socket(let shard, _, _),
+      .gathering(let shard, _),
       .worker(let shard, _, _, _):
       shard
     }

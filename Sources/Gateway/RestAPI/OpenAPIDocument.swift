@@ -52,7 +52,7 @@ private let text = ###"""
         "operationId": "readyz",
         "tags": ["operation"],
         "summary": "Should clients be sent here?",
-        "description": "503 while starting or draining.",
+        "description": "503 while starting or draining, and while the store takes no changes: `detail` says why.",
         "security": [],
         "responses": {
           "200": {
@@ -263,7 +263,8 @@ private let text = ###"""
         "operationId": "registerTask",
         "tags": ["tasks"],
         "summary": "Register a task",
-        "description": "Idempotent by `task_id`. A task that a report has registered gets what the first registration says (owner, title …).",
+        "description": "Idempotent by `task_id`, with and without a key. A task that a report has registered gets what the first registration says (owner, title …).",
+        "parameters": [{"$ref": "#/components/parameters/IdempotencyKey"}],
         "requestBody": {
           "required": false,
           "content": {"application/json": {"schema": {"$ref": "#/components/schemas/TaskRegistration"}}}
@@ -283,7 +284,8 @@ private let text = ###"""
           "403": {"$ref": "#/components/responses/Forbidden"},
           "413": {"$ref": "#/components/responses/PayloadTooLarge"},
           "415": {"$ref": "#/components/responses/UnsupportedMediaType"},
-          "503": {"$ref": "#/components/responses/OverCapacity"},
+          "422": {"$ref": "#/components/responses/IdempotencyMismatch"},
+          "503": {"$ref": "#/components/responses/Unavailable"},
           "default": {"$ref": "#/components/responses/Problem"}
         }
       }
@@ -411,7 +413,7 @@ private let text = ###"""
           "409": {"$ref": "#/components/responses/TaskFinished"},
           "413": {"$ref": "#/components/responses/PayloadTooLarge"},
           "415": {"$ref": "#/components/responses/UnsupportedMediaType"},
-          "503": {"$ref": "#/components/responses/OverCapacity"},
+          "503": {"$ref": "#/components/responses/Unavailable"},
           "default": {"$ref": "#/components/responses/Problem"}
         }
       }
@@ -421,7 +423,7 @@ private let text = ###"""
         "operationId": "complete",
         "tags": ["reports"],
         "summary": "Report the end",
-        "parameters": [{"$ref": "#/components/parameters/TaskId"}],
+        "parameters": [{"$ref": "#/components/parameters/TaskId"}, {"$ref": "#/components/parameters/IdempotencyKey"}],
         "requestBody": {
           "required": false,
           "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Completion"}}}
@@ -439,7 +441,8 @@ private let text = ###"""
           "409": {"$ref": "#/components/responses/TaskFinished"},
           "413": {"$ref": "#/components/responses/PayloadTooLarge"},
           "415": {"$ref": "#/components/responses/UnsupportedMediaType"},
-          "503": {"$ref": "#/components/responses/OverCapacity"},
+          "422": {"$ref": "#/components/responses/IdempotencyMismatch"},
+          "503": {"$ref": "#/components/responses/Unavailable"},
           "default": {"$ref": "#/components/responses/Problem"}
         }
       }
@@ -449,7 +452,7 @@ private let text = ###"""
         "operationId": "error",
         "tags": ["reports"],
         "summary": "Report a failure",
-        "parameters": [{"$ref": "#/components/parameters/TaskId"}],
+        "parameters": [{"$ref": "#/components/parameters/TaskId"}, {"$ref": "#/components/parameters/IdempotencyKey"}],
         "requestBody": {
           "required": true,
           "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}}
@@ -467,7 +470,8 @@ private let text = ###"""
           "409": {"$ref": "#/components/responses/TaskFinished"},
           "413": {"$ref": "#/components/responses/PayloadTooLarge"},
           "415": {"$ref": "#/components/responses/UnsupportedMediaType"},
-          "503": {"$ref": "#/components/responses/OverCapacity"},
+          "422": {"$ref": "#/components/responses/IdempotencyMismatch"},
+          "503": {"$ref": "#/components/responses/Unavailable"},
           "default": {"$ref": "#/components/responses/Problem"}
         }
       }
@@ -607,7 +611,7 @@ private let text = ###"""
         "tags": ["cancelling"],
         "summary": "Ask that a task be cancelled",
         "description": "Allowed to publishers, to admins and to the task's owner.",
-        "parameters": [{"$ref": "#/components/parameters/TaskId"}],
+        "parameters": [{"$ref": "#/components/parameters/TaskId"}, {"$ref": "#/components/parameters/IdempotencyKey"}],
         "requestBody": {
           "required": false,
           "content": {"application/json": {"schema": {"$ref": "#/components/schemas/CancelRequest"}}}
@@ -625,7 +629,8 @@ private let text = ###"""
           "409": {"$ref": "#/components/responses/TaskFinished"},
           "413": {"$ref": "#/components/responses/PayloadTooLarge"},
           "415": {"$ref": "#/components/responses/UnsupportedMediaType"},
-          "503": {"$ref": "#/components/responses/OverCapacity"},
+          "422": {"$ref": "#/components/responses/IdempotencyMismatch"},
+          "503": {"$ref": "#/components/responses/Unavailable"},
           "default": {"$ref": "#/components/responses/Problem"}
         }
       }
@@ -635,7 +640,7 @@ private let text = ###"""
         "operationId": "acknowledgeCancel",
         "tags": ["cancelling"],
         "summary": "The worker has stopped",
-        "parameters": [{"$ref": "#/components/parameters/TaskId"}],
+        "parameters": [{"$ref": "#/components/parameters/TaskId"}, {"$ref": "#/components/parameters/IdempotencyKey"}],
         "requestBody": {
           "required": false,
           "content": {"application/json": {"schema": {"$ref": "#/components/schemas/CancelAcknowledgement"}}}
@@ -653,7 +658,8 @@ private let text = ###"""
           "409": {"$ref": "#/components/responses/TaskFinished"},
           "413": {"$ref": "#/components/responses/PayloadTooLarge"},
           "415": {"$ref": "#/components/responses/UnsupportedMediaType"},
-          "503": {"$ref": "#/components/responses/OverCapacity"},
+          "422": {"$ref": "#/components/responses/IdempotencyMismatch"},
+          "503": {"$ref": "#/components/responses/Unavailable"},
           "default": {"$ref": "#/components/responses/Problem"}
         }
       }
@@ -664,6 +670,7 @@ private let text = ###"""
         "tags": ["cancelling"],
         "summary": "Ask that many tasks be cancelled",
         "description": "Each is judged as by `POST /api/v1/tasks/{task_id}/cancel`. Every other method of this path is about the task called `cancel`.",
+        "parameters": [{"$ref": "#/components/parameters/IdempotencyKey"}],
         "requestBody": {
           "required": true,
           "content": {"application/json": {"schema": {"$ref": "#/components/schemas/CancelManyRequest"}}}
@@ -678,7 +685,8 @@ private let text = ###"""
           "401": {"$ref": "#/components/responses/Unauthorized"},
           "413": {"$ref": "#/components/responses/PayloadTooLarge"},
           "415": {"$ref": "#/components/responses/UnsupportedMediaType"},
-          "503": {"$ref": "#/components/responses/OverCapacity"},
+          "422": {"$ref": "#/components/responses/IdempotencyMismatch"},
+          "503": {"$ref": "#/components/responses/Unavailable"},
           "default": {"$ref": "#/components/responses/Problem"}
         }
       }
@@ -688,6 +696,7 @@ private let text = ###"""
         "operationId": "createExecution",
         "tags": ["executions"],
         "summary": "Create an execution",
+        "parameters": [{"$ref": "#/components/parameters/IdempotencyKey"}],
         "requestBody": {
           "required": true,
           "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ExecutionRequest"}}}
@@ -703,7 +712,8 @@ private let text = ###"""
           "403": {"$ref": "#/components/responses/Forbidden"},
           "413": {"$ref": "#/components/responses/PayloadTooLarge"},
           "415": {"$ref": "#/components/responses/UnsupportedMediaType"},
-          "503": {"$ref": "#/components/responses/OverCapacity"},
+          "422": {"$ref": "#/components/responses/IdempotencyMismatch"},
+          "503": {"$ref": "#/components/responses/Unavailable"},
           "default": {"$ref": "#/components/responses/Problem"}
         }
       }
@@ -743,7 +753,7 @@ private let text = ###"""
         "operationId": "openConfirmation",
         "tags": ["confirmations"],
         "summary": "Ask a user a question",
-        "parameters": [{"$ref": "#/components/parameters/Wait"}],
+        "parameters": [{"$ref": "#/components/parameters/Wait"}, {"$ref": "#/components/parameters/IdempotencyKey"}],
         "requestBody": {
           "required": true,
           "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ConfirmationRequest"}}}
@@ -759,7 +769,8 @@ private let text = ###"""
           "403": {"$ref": "#/components/responses/Forbidden"},
           "413": {"$ref": "#/components/responses/PayloadTooLarge"},
           "415": {"$ref": "#/components/responses/UnsupportedMediaType"},
-          "503": {"$ref": "#/components/responses/OverCapacity"},
+          "422": {"$ref": "#/components/responses/IdempotencyMismatch"},
+          "503": {"$ref": "#/components/responses/Unavailable"},
           "default": {"$ref": "#/components/responses/Problem"}
         }
       }
@@ -818,7 +829,7 @@ private let text = ###"""
           "403": {"$ref": "#/components/responses/Forbidden"},
           "404": {"$ref": "#/components/responses/NotFound"},
           "409": {"$ref": "#/components/responses/AlreadyResolved"},
-          "503": {"$ref": "#/components/responses/OverCapacity"},
+          "503": {"$ref": "#/components/responses/Unavailable"},
           "default": {"$ref": "#/components/responses/Problem"}
         }
       }
@@ -828,6 +839,7 @@ private let text = ###"""
         "operationId": "broadcast",
         "tags": ["messages"],
         "summary": "A message to every connection of the action dialect",
+        "parameters": [{"$ref": "#/components/parameters/IdempotencyKey"}],
         "requestBody": {
           "required": true,
           "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Message"}}}
@@ -843,6 +855,7 @@ private let text = ###"""
           "403": {"$ref": "#/components/responses/Forbidden"},
           "413": {"$ref": "#/components/responses/PayloadTooLarge"},
           "415": {"$ref": "#/components/responses/UnsupportedMediaType"},
+          "422": {"$ref": "#/components/responses/IdempotencyMismatch"},
           "503": {"$ref": "#/components/responses/OverCapacity"},
           "default": {"$ref": "#/components/responses/Problem"}
         }
@@ -862,7 +875,8 @@ private let text = ###"""
             "schema": {"type": "string", "minLength": 1, "maxLength": 128},
             "required": true,
             "example": "news"
-          }
+          },
+          {"$ref": "#/components/parameters/IdempotencyKey"}
         ],
         "requestBody": {
           "required": true,
@@ -879,6 +893,7 @@ private let text = ###"""
           "403": {"$ref": "#/components/responses/Forbidden"},
           "413": {"$ref": "#/components/responses/PayloadTooLarge"},
           "415": {"$ref": "#/components/responses/UnsupportedMediaType"},
+          "422": {"$ref": "#/components/responses/IdempotencyMismatch"},
           "503": {"$ref": "#/components/responses/OverCapacity"},
           "default": {"$ref": "#/components/responses/Problem"}
         }
@@ -898,7 +913,8 @@ private let text = ###"""
             "description": "1: the message carries `message_id` and wants an `ack`.",
             "schema": {"enum": [1, 0]}
           },
-          {"$ref": "#/components/parameters/Wait"}
+          {"$ref": "#/components/parameters/Wait"},
+          {"$ref": "#/components/parameters/IdempotencyKey"}
         ],
         "requestBody": {
           "required": true,
@@ -915,7 +931,8 @@ private let text = ###"""
           "403": {"$ref": "#/components/responses/Forbidden"},
           "413": {"$ref": "#/components/responses/PayloadTooLarge"},
           "415": {"$ref": "#/components/responses/UnsupportedMediaType"},
-          "503": {"$ref": "#/components/responses/OverCapacity"},
+          "422": {"$ref": "#/components/responses/IdempotencyMismatch"},
+          "503": {"$ref": "#/components/responses/Unavailable"},
           "default": {"$ref": "#/components/responses/Problem"}
         }
       }
@@ -975,6 +992,7 @@ private let text = ###"""
         "tags": ["reports"],
         "summary": "Publish in bulk",
         "description": "Newline-delimited JSON, carried out in order for each task. A line that is refused does not stop the others.",
+        "parameters": [{"$ref": "#/components/parameters/IdempotencyKey"}],
         "requestBody": {
           "required": true,
           "content": {
@@ -995,7 +1013,8 @@ private let text = ###"""
           "403": {"$ref": "#/components/responses/Forbidden"},
           "413": {"$ref": "#/components/responses/PayloadTooLarge"},
           "415": {"$ref": "#/components/responses/UnsupportedMediaType"},
-          "503": {"$ref": "#/components/responses/OverCapacity"},
+          "422": {"$ref": "#/components/responses/IdempotencyMismatch"},
+          "503": {"$ref": "#/components/responses/Unavailable"},
           "default": {"$ref": "#/components/responses/Problem"}
         }
       }
@@ -1037,6 +1056,13 @@ private let text = ###"""
         "in": "query",
         "description": "Seconds that the answer may be held until there is something to say.",
         "schema": {"type": "number", "minimum": 0, "maximum": 300, "default": 0}
+      },
+      "IdempotencyKey": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "A name of this request's own: sent again within 24 hours, by the same credentials to the same path, it is not carried out again but answered as the first time, with `Idempotency-Replayed: true`. With another body it is refused with 422. A request that failed may be sent again.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+        "example": "7f1c9a52-report-7-complete"
       }
     },
     "schemas": {
@@ -1083,7 +1109,10 @@ private let text = ###"""
       "Health": {
         "type": "object",
         "required": ["status"],
-        "properties": {"status": {"type": "string", "enum": ["ok", "stuck", "starting", "draining"]}}
+        "properties": {
+          "status": {"type": "string", "enum": ["ok", "stuck", "starting", "draining", "store_unavailable"]},
+          "detail": {"type": "string", "description": "Why the store takes no changes, where it does not."}
+        }
       },
       "Status": {
         "type": "object",
@@ -1619,6 +1648,10 @@ private let text = ###"""
         "properties": {
           "task_id": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9._:-]+$"},
           "user_id": {"type": "string", "minLength": 1, "maxLength": 128, "description": "Who is asked."},
+          "audience": {
+            "enum": ["user", "viewers", null],
+            "description": "`viewers`: the task's owner and viewers are asked too, and the first answer of any of them counts. `user` where left out."
+          },
           "step": {"description": "A number or a name: any JSON value."},
           "step_result": {
             "description": "What the question is about.",
@@ -1713,9 +1746,29 @@ private let text = ###"""
           "acked": {
             "type": "boolean",
             "description": "Whether any connection has acknowledged it, where that was asked for."
+          },
+          "status": {
+            "type": "string",
+            "enum": ["pending", "acked", "failed"],
+            "description": "Where an acknowledgement was asked for. `failed`: nobody acknowledged it, however often it was sent."
+          },
+          "attempts": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 4,
+            "description": "How often it was sent, where an acknowledgement was asked for: again every 5 seconds, three times at most."
           }
         },
-        "examples": [{"connections": 1, "message_id": "0f4f0c4e-5f0e-4c1b-9d63-1b7a2f9c51d2", "acked": true}]
+        "examples": [
+          {"connections": 2, "message_id": null, "acked": false},
+          {
+            "connections": 1,
+            "message_id": "0f4f0c4e-5f0e-4c1b-9d63-1b7a2f9c51d2",
+            "acked": true,
+            "status": "acked",
+            "attempts": 1
+          }
+        ]
       },
       "TicketRequest": {
         "type": "object",
@@ -2057,6 +2110,37 @@ private let text = ###"""
               "title": "Unsupported media type",
               "status": 415,
               "detail": "the Content-Type must be application/json"
+            }
+          }
+        }
+      },
+      "IdempotencyMismatch": {
+        "description": "The `Idempotency-Key` was used with another body.",
+        "content": {
+          "application/problem+json": {
+            "schema": {"$ref": "#/components/schemas/Problem"},
+            "example": {
+              "type": "urn:signalbox:problem:idempotency_mismatch",
+              "code": "idempotency_mismatch",
+              "title": "The idempotency key was used with another body",
+              "status": 422,
+              "detail": "this Idempotency-Key was used with another body; use a fresh key for another request"
+            }
+          }
+        }
+      },
+      "Unavailable": {
+        "description": "The store takes no changes (`store_unavailable`), or the node is full (`over_capacity`). Nothing was changed: try again later.",
+        "headers": {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "string"}}},
+        "content": {
+          "application/problem+json": {
+            "schema": {"$ref": "#/components/schemas/Problem"},
+            "example": {
+              "type": "urn:signalbox:problem:store_unavailable",
+              "code": "store_unavailable",
+              "title": "The store is unavailable",
+              "status": 503,
+              "detail": "the store signalbox.db cannot be written (database or disk is full): make room on the disk"
             }
           }
         }

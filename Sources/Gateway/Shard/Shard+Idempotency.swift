@@ -206,7 +206,8 @@ extension RestCall {
   /// Every POST that creates or finishes something (contract §3).
   var honoursIdempotencyKey: Bool {
     switch self {
-    case .registerTask, .complete, .error, .cancel, .cancelMany, .acknowledgeCancel, .createExecution, .openConfirmation,
+    case .registerTask, .complete, .error, .cancel, .cancelMany, .acknowledgeCancel, .createExecution,
+      .openConfirmation,
       .broadcast, .channel, .sendMessage, .publish:
       true
     default: false

@@ -30,7 +30,7 @@ extension Shard {
     var random = EnvironmentRandom(environment: environment)
     for row in state.rows(of: .task) where isHome(row) {
       guard var stored = TaskCodec.decode(row.record, row: row.key) else { note(row); continue }
-      if let record = histories[row.key] { 
+      if let record = histories[row.key] {
         stored.history = HistoryCodec.decode(record, of: stored.snapshot) ?? []
         // A log is no part of the numbering; what is missing of it is left out.
         if state.wasStoppedCleanly || stored.snapshot.status.isTerminal { stored.log = HistoryCodec.decodeLog(record) }

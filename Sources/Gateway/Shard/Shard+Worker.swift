@@ -84,7 +84,8 @@ extension Shard {
     case .message(let message): return ResponseBodies.message(message)
     case .logged(let receipt): return ResponseBodies.logReceipt(receipt)
     // No operation is answered by one of these.
-    case .done, .events, .logLines, .cancelledMany, .page, .confirmation, .confirmationResult, .claim, .batch, .problem: return nil
+    case .done, .events, .logLines, .cancelledMany, .page, .confirmation, .confirmationResult, .claim, .batch, .problem:
+      return nil
     }
   }
 

@@ -107,13 +107,33 @@ struct ConfigurationRelationTests {
   ])
   func `the default cap is what the descriptor limit leaves`(limit: UInt64, threadCount: Int, expected: Int) {
     #expect(
-      ConnectionBudget.connectionCountMax(descriptorLimit: limit, threadCount: threadCount) == expected)
+      ConnectionBudget.connectionCountMax(descriptorLimit: limit, threadCount: threadCount, store: .memory)
+        == expected)
+    // A store's files take room where the limit is what bounds.
+    let withStore = ConnectionBudget.connectionCountMax(
+      descriptorLimit: limit, threadCount: threadCount, store: .sqlite(path: "a.db"))
+    #expect(withStore == (expected == 1 || expected == 1_000_000 ? expected : expected - 5))
+  }
+
+  @Test func `the default cap follows the threads and the store that were chosen`() throws {
+    let host = HostFacts(coreCount: 2, descriptorLimit: 1024, standardErrorIsTerminal: true)
+    func cap(_ arguments: [String]) throws -> Int {
+      let loaded = try ConfigurationFixture.load(["--dev"] + arguments, host: host)
+      #expect(loaded.warnings.isEmpty)
+      return loaded.configuration.connectionCountMax
+    }
+    #expect(try cap([]) == 737)
+    #expect(try cap(["--store=memory"]) == 742)
+    #expect(try cap(["--store=memory", "--threads=4"]) == 732)
+    #expect(try cap(["--max-connections=5", "--threads=4"]) == 5)
   }
 
   @Test func `a cap above the descriptor limit is a warning`() throws {
     let host = HostFacts(coreCount: 2, descriptorLimit: 1024, standardErrorIsTerminal: true)
-    #expect(try ConfigurationFixture.load(["--dev", "--max-connections=742"], host: host).warnings.isEmpty)
-    #expect(try ConfigurationFixture.load(["--dev", "--max-connections=743"], host: host).warnings.count == 1)
+    #expect(try ConfigurationFixture.load(["--dev", "--max-connections=737"], host: host).warnings.isEmpty)
+    #expect(try ConfigurationFixture.load(["--dev", "--max-connections=738"], host: host).warnings.count == 1)
+    let memory = ["--dev", "--store=memory", "--max-connections=742"]
+    #expect(try ConfigurationFixture.load(memory, host: host).warnings.isEmpty)
   }
 
   @Test func `the log is for people on a terminal and for programs elsewhere`() {

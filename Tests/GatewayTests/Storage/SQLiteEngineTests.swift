@@ -152,7 +152,8 @@ struct SQLiteEngineTests {
     var settings = SQLiteEngine.Settings()
     settings.migrations.append(.init(version: 2, statements: "ALTER TABLE tasks ADD COLUMN note TEXT;"))
     try StoreFixture.withEngine(folder.store, settings: settings) { engine in
-      #expect(try engine.load().rows(of: .task) == [StoreFixture.row(3, "{}")])
+      #expect(
+        try engine.load().rows(of: .task) == [StoredRow(table: .task, key: 3, name: "scan", record: Array("{}".utf8))])
       try engine.commit([StoreFixture.put(4, "new")])
       #expect(try engine.session?.connection.integer("PRAGMA user_version") == 2)
     }

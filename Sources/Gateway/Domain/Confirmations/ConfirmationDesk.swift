@@ -75,7 +75,8 @@ package struct ConfirmationDesk: Sendable {
       identifier = CallbackIdentifier.make(for: request.user, using: &random)
     }
     let confirmation = Confirmation(
-      identifier: identifier, row: rows.take(), request: request, createdAt: moment.wall, deadline: moment.wall + request.timeout,
+      identifier: identifier, row: rows.take(), request: request, createdAt: moment.wall,
+      deadline: moment.wall + request.timeout,
       deadlineAtMonotonic: moment.monotonic + request.timeout)
     insertPending(confirmation)
     effects.append(.persist(.opened(confirmation)))
@@ -97,7 +98,9 @@ package struct ConfirmationDesk: Sendable {
   /// Takes back what has been opened and could not be stored: nobody was asked, and the publisher is told to try again.
   package mutating func discard(_ identifier: CallbackIdentifier, into effects: inout [ConfirmationEffect]) {
     guard let confirmation = confirmations.removeValue(forKey: identifier) else { return }
-    if confirmation.status == .pending { removePending(confirmation) } else {
+    if confirmation.status == .pending {
+      removePending(confirmation)
+    } else {
       resolvedByteCount -= confirmation.resolvedByteCount
     }
     effects.append(.persist(.removed(confirmation)))

@@ -116,7 +116,8 @@ package struct IdempotencyDesk: Sendable {
     guard makeRoom(removed: &removed) else { return .full }
     let row = rows.take()
     enter(
-      token, Entry(bodyDigest: bodyDigest, row: row, outcome: nil, deadline: moment.monotonic + settings.claimSecondsMax))
+      token,
+      Entry(bodyDigest: bodyDigest, row: row, outcome: nil, deadline: moment.monotonic + settings.claimSecondsMax))
     return .first(row: row)
   }
 

@@ -53,6 +53,7 @@ extension TaskDesk {
       if record.snapshot.status == .running { renewLease(of: record, at: moment, into: &effects) }
     }
     restore(stored.log, of: record)
+    // Also where no offset is known to have been lost: after an orderly stop the old numbering must not come back.
     if record.snapshot.epoch != stored.snapshot.epoch { effects.append(.persist(.progressed(record))) }
   }
 
