@@ -13,7 +13,7 @@ export SWIFT_BACKTRACE := enable=no
 SWIFT_JOBS ?= $(shell nproc)
 RELEASE := swift build -c release --static-swift-stdlib --product signalbox -j $(SWIFT_JOBS)
 
-.PHONY: help run build test lint gates tsan soak bench micro clean
+.PHONY: help run build test lint gates tsan soak simulate bench micro clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +46,10 @@ soak: build ## run all 517 Autobahn cases (10 minutes)
 	@scripts/install-system-packages.sh test
 	python3 Tests/ConformanceTests/autobahn/run.py --all
 
+simulate: ## run whole gateways through crashes and failures: SEEDS=10000 of them (FIRST=0), or SEED=87 alone with a trace
+	@scripts/install-system-packages.sh build
+	@scripts/simulate.sh
+
 bench: build ## measure against the ceilings into Benchmarks/Results; QUICK=1 takes three minutes
 	python3 Benchmarks/run.py $(if $(QUICK),--quick)
 	$(if $(QUICK),,python3 Benchmarks/micro.py)
@@ -55,4 +59,4 @@ micro: ## measure small pieces (frames, JSON, mailbox, timers) by ns and instruc
 	python3 Benchmarks/micro.py
 
 clean: ## remove everything that was built or installed inside the project
-	rm -rf .build .venv .tools reports
+	rm -rf .build .build-simulate .venv .tools reports

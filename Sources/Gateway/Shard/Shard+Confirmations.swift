@@ -44,12 +44,14 @@ extension Shard {
     let confirmation = try confirmationDesk.open(request, at: moment, random: &random, into: &confirmationEffects)
     keepConfirmationEffects()
     record(.confirmation(confirmation, isNew: true), for: address)
+    if store?.isWaiting == true { unstoredQuestions.insert(confirmation.identifier) }
     tell(.opened(confirmation, to: address, waitSeconds: waitSeconds))
     carryConfirmationEffects()
   }
 
   /// A new question is kept: its users are asked, and the publisher is answered.
   func ask(_ confirmation: Confirmation, _ address: ReplyAddress, waitSeconds: Double) {
+    unstoredQuestions.remove(confirmation.identifier)
     postToAll(.ask(notice(confirmation, only: nil)))
     endClaim(.confirmation(confirmation, isNew: true), for: address)
     answer(confirmation, isNew: true, to: address, waitSeconds: waitSeconds)
@@ -64,9 +66,10 @@ extension Shard {
   /// A connection became a user's, or one without a name: it is asked what is open.
   private func askAgain(_ user: UserIdentifier?, shard: Int, _ connection: ConnectionToken) {
     let pending = user.map { confirmationDesk.pending(for: $0) } ?? confirmationDesk.allPending
-    // A question that is not kept yet is asked of everybody when it is, of this one too. One whose answer is being kept is
-    // still open to all others.
-    for confirmation in pending { tell(.mail(.ask(notice(confirmation, only: connection)), shard: shard)) }
+    // A question that is not kept yet is asked of everybody when it is, of this one too.
+    for confirmation in pending where !unstoredQuestions.contains(confirmation.identifier) {
+      post(.ask(notice(confirmation, only: connection)), to: shard)
+    }
   }
 
   /// Answers now, or when the confirmation is resolved, or when the wait is over.
@@ -208,8 +211,11 @@ extension Shard {
   func expireDesks() {
     let now = monotonicSeconds
     if Self.nextDeadline(&taskDesk) <= now {
-      taskDesk.expire(at: moment, into: &taskEffects)
+      // While the store takes nothing no task ends by itself.
+      var ends = EndsOfTime(areDue: store?.health.isHealthy ?? true, areKept: store != nil)
+      taskDesk.expire(at: moment, ends: &ends, into: &taskEffects)
       carryTaskEffects()
+      if !ends.former.isEmpty { tell(.ended(ends.former)) }
     }
     if Self.nextDeadline(&confirmationDesk) <= now {
       confirmationDesk.expire(at: moment, into: &confirmationEffects)

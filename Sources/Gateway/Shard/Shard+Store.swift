@@ -47,6 +47,7 @@ extension Shard {
     case .event(let event, let record):
       deliver(event, after: record, betweenMails: false)
       noteEvent(event, record)
+    case .ended: break
     case .command(let command, let address): carryOutAgain(command, from: address)
     case .watch(let request): answerWatch(request)
     case .opened(let confirmation, let address, let waitSeconds): ask(confirmation, address, waitSeconds: waitSeconds)
@@ -88,13 +89,17 @@ extension Shard {
       // The outcome stands and is stored with the next attempt that succeeds: until then nobody hears of it.
       case .resolved(let confirmation): confirmation.resolvedBy != .timeout
       case .messageSettled: true
-      case .reply, .mail, .event, .command, .watch, .opened, .messageOpened: false
+      case .reply, .mail, .event, .ended, .command, .watch, .opened, .messageOpened: false
       }
     }
     let problem = Problem(.storeUnavailable, failure.detail)
     // First of all, so that whatever is told from here on shows the tasks as they are then.
     for output in failed {
-      if case .reply(_, _, let ends) = output { for former in ends { taskDesk.revert(to: former, into: &taskEffects) } }
+      switch output {
+      case .reply(_, _, let ends), .ended(let ends):
+        for former in ends { taskDesk.revert(to: former, into: &taskEffects) }
+      default: break
+      }
     }
     carryTaskEffects()
     for output in failed {
@@ -103,6 +108,7 @@ extension Shard {
         forgetRecord(for: address)
         reply(.problem(problem), to: address)
       case .opened(let confirmation, let address, _):
+        unstoredQuestions.remove(confirmation.identifier)
         confirmationDesk.discard(confirmation.identifier, into: &confirmationEffects)
         carryConfirmationEffects()
         forgetRecord(for: address)
@@ -115,7 +121,7 @@ extension Shard {
         reply(.problem(problem), to: address)
       case .event(_, let record) where !record.snapshot.status.isTerminal: break
       case .event(let event, _) where !taskDesk.isFinished(event.task): break
-      case .mail, .event, .command, .watch, .resolved, .messageSettled: carryOut(output)
+      case .mail, .event, .ended, .command, .watch, .resolved, .messageSettled: carryOut(output)
       }
     }
   }

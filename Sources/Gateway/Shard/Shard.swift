@@ -44,6 +44,8 @@ import Protocol
   var taskEffects: [TaskEffect] = []
   var confirmationEffects: [ConfirmationEffect] = []
   var waiters = AnswerWaiters()
+  /// Questions that nobody has been asked, because the store does not have them yet.
+  var unstoredQuestions: Set<CallbackIdentifier> = []
   /// This shard's part of `GatewayShared.sharedQuestions`.
   var sharedQuestionCount = 0
   var openings = OpeningCache()

@@ -17,6 +17,8 @@ enum HeldOutput {
   case mail(ShardMessage, shard: Int)
   /// A terminal event to the task's watchers: not told where it was taken back.
   case event(TaskEvent, TaskRecord)
+  /// Tasks that time has ended. Where the store fails they are as they were before.
+  case ended([FormerTask])
   /// What met an end that is being stored: it is carried out then, or when the end has been taken back.
   case command(TaskCommand, from: ReplyAddress)
   case watch(WatchRequest)

@@ -60,9 +60,12 @@ final class DurabilitySimulation {
     switch Int.random(in: 0..<60, using: &random) {
     case 0: crash()
     case 1, 2:
+      ledger.trace("the disk fails")
       disk.failure = StoreFailure(
         kind: random.once(in: 2) ? .full : .locked, detail: "the simulated disk takes nothing")
-    case 3..<8: disk.failure = nil
+    case 3..<8:
+      if disk.failure != nil { ledger.trace("the disk is well") }
+      disk.failure = nil
     case 8..<16: gateway.advance(milliseconds: Int64.random(in: 1...900, using: &random))
     case 16: gateway.advance(seconds: Int64.random(in: 1...4, using: &random))
     default: break
@@ -72,6 +75,7 @@ final class DurabilitySimulation {
   /// SIGKILL at any moment: perhaps the last transaction has just become durable, and nobody was told.
   private func crash() {
     crashCount += 1
+    ledger.trace("crash")
     if random.once(in: 2) { gateway.store?.commit(at: world.milliseconds) }
     replaceGateway()
   }
@@ -120,7 +124,7 @@ final class DurabilitySimulation {
         continue
       }
       let message = Message(answer.body)
-      ledger.shown(message.string("status") ?? "", of: task)
+      ledger.shown(message.string("status") ?? "", of: task, knownEnd: ledger.ends[task]?.status)
       if let result = ledger.acknowledgedEnds[task], message.raw("result") != result, message.raw("error") != result {
         ledger.note("\(when): \(task) ended with \(result), and has \(message)")
       }

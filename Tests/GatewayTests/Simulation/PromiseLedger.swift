@@ -18,7 +18,15 @@ final class PromiseLedger {
   /// What it took: nothing is proven by a run in which nothing happened.
   private(set) var counts: [String: Int] = [:]
 
-  func note(_ mistake: String) { if mistakes.count < 20 { mistakes.append(mistake) } }
+  /// Prints what happens: for a seed that is run again.
+  var isTracing = false
+
+  func trace(_ text: @autoclosure () -> String) { if isTracing { print("  \(text())") } }
+
+  func note(_ mistake: String) { 
+    trace("MISTAKE \(mistake)")
+    if mistakes.count < 20 { mistakes.append(mistake) }
+  }
 
   func count(_ what: String) { counts[what, default: 0] += 1 }
 
@@ -33,20 +41,22 @@ final class PromiseLedger {
   /// An end is final, however often the gateway starts anew.
   func end(of task: String, _ status: String, epoch: String, offset: Int) {
     count("ends told")
+    trace("end of \(task): \(status) \(epoch) \(offset)")
     if let known = ends[task], known != (status, epoch, offset) {
       note("\(task) ended as \(status) at \(epoch) \(offset), and was \(known)")
     }
     ends[task] = (status, epoch, offset)
   }
 
-  /// A state that somebody is shown, after everything that anybody was told.
-  func shown(_ status: String, of task: String) {
-    if let end = ends[task], end.status != status { note("\(task) is shown as \(status), and had ended as \(end)") }
+  /// A state that somebody is shown who asked when it was known that the task had ended.
+  func shown(_ status: String, of task: String, knownEnd: String?) {
+    if let knownEnd, knownEnd != status { note("\(task) is shown as \(status), and had ended as \(knownEnd)") }
   }
 
   /// One outcome, told to everybody.
   func outcome(of callback: String, _ text: String) {
     count("outcomes told")
+    trace("outcome of \(callback): \(text)")
     if let known = outcomes[callback], known != text { note("\(callback) is \(text), and was \(known)") }
     outcomes[callback] = text
   }

@@ -13,8 +13,9 @@ final class SimulatedPublisher {
     var key: String?
     /// What an end said of itself.
     var result = ""
-    /// It may have been carried out by an earlier try.
-    var wasSent = false
+    var tryCount = 0
+    /// How the task had ended, as somebody knew when this was sent.
+    var knownEnd: String?
   }
 
   let name: String
@@ -56,7 +57,8 @@ final class SimulatedPublisher {
     var fields: [(String, String)] = []
     if let key = pending.key { fields.append(("Idempotency-Key", key)) }
     connection.request(pending.body == nil ? "GET" : "POST", pending.path, fields, body: pending.body)
-    pending.wasSent = true
+    pending.tryCount += 1
+    pending.knownEnd = ledger.ends[pending.task]?.status
     intent = pending
     if random.once(in: 40) { connection.reset() }
   }
@@ -102,6 +104,7 @@ final class SimulatedPublisher {
   private func take(_ answer: SimulatedClient.Answer) {
     guard let pending = intent else { return ledger.note("\(name) was answered without a question: \(answer.text)") }
     intent = nil
+    ledger.trace("\(name) \(pending.kind) \(pending.task) \(pending.key ?? "") → \(answer.status) \(answer.text)")
     if answer.status == 503 {
       ledger.count("503")
       // Nobody's subscribers, and no store, make a report fail.
@@ -132,14 +135,16 @@ final class SimulatedPublisher {
     case (_, 409):
       finished.insert(pending.task)
       // With a key the answer of the first try comes again, whatever has become of the connection.
-      let isOwnEnd = pending.kind == .complete || pending.kind == .fail || pending.kind == .acknowledgeCancel
-      if !mayHaveBeenCancelled.contains(pending.task), !isOwnEnd || pending.key != nil, !ledger.isEnded(pending.task) {
+      let isOwnEnd =
+        pending.kind == .complete || pending.kind == .fail || pending.kind == .acknowledgeCancel
+        || pending.kind == .cancel && pending.tryCount > 1
+      if !mayHaveBeenCancelled.contains(pending.task), !isOwnEnd || pending.key != nil && pending.kind != .cancel, !ledger.isEnded(pending.task) {
         ledger.note("\(pending.kind) of \(pending.task) was answered 409, and nobody had ended it")
       }
     case (.question, 200...201):
       ledger.question(message.string("callback_id") ?? "", key: pending.key ?? "")
       settle(message)
-    case (.look, 200): ledger.shown(message.string("status") ?? "", of: pending.task)
+    case (.look, 200): ledger.shown(message.string("status") ?? "", of: pending.task, knownEnd: pending.knownEnd)
     default: ledger.note("\(pending.kind) of \(pending.task) was answered \(answer.status) \(answer.text)")
     }
     // A cancel that went through unseen.

@@ -24,6 +24,8 @@ final class SimulatedWatcher {
   private var seen: [String: (epoch: String, offset: Int)] = [:]
   /// What it asked for, by task.
   private var asked: [String: (epoch: String, offset: Int)] = [:]
+  /// How the task had ended, as somebody knew when it asked.
+  private var knownEnds: [String: String] = [:]
   private var questions: [String] = []
   /// Questions whose outcome was known when it connected.
   private var settledBefore: Set<String> = []
@@ -74,6 +76,7 @@ final class SimulatedWatcher {
 
   private func follow(_ task: String, on client: SimulatedClient) {
     guard asked[task] == nil else { return }
+    knownEnds[task] = ledger.ends[task]?.status
     if let place = seen[task] {
       let offset = place.offset + (flaw == .resumesOneTooFar ? 1 : 0)
       asked[task] = place
@@ -95,6 +98,7 @@ final class SimulatedWatcher {
   }
 
   private func take(_ message: Message) {
+    ledger.trace("\(name) ← \(message)")
     let task = message.string("task_id") ?? ""
     switch message.type {
     case "subscription_confirmed" where !task.isEmpty: confirmed(message, task)
@@ -132,7 +136,7 @@ final class SimulatedWatcher {
       ledger.count("snapshots")
       let snapshot = Message(Array(message.raw("snapshot").utf8))
       if snapshot.int("offset") != offset { ledger.note("\(name): \(task) has a snapshot of another offset") }
-      ledger.shown(snapshot.string("status") ?? "", of: task)
+      ledger.shown(snapshot.string("status") ?? "", of: task, knownEnd: knownEnds[task])
       if let known = seen[task], known.epoch == epoch, offset < known.offset {
         ledger.note("\(name): \(task) went back from \(known) to \(offset)")
       }

@@ -61,10 +61,21 @@ extension TaskDesk {
   /// Works off what is due: cancels nobody acknowledged, leases, and finished tasks past their time. At most
   /// `TaskDeskSettings.expireCountMax` deadlines a call; `nextDeadline` says whether more is due.
   package mutating func expire(at moment: Moment, into effects: inout [TaskEffect]) {
+    var ends = EndsOfTime(areDue: true, areKept: false)
+    expire(at: moment, ends: &ends, into: &effects)
+  }
+
+  /// The same where ends may have to be put off, or be taken back.
+  package mutating func expire(at moment: Moment, ends: inout EndsOfTime, into effects: inout [TaskEffect]) {
     var budget = TaskDeskSettings.expireCountMax
     while budget > 0, let entry = cancelDeadlines.takeDue(at: moment.monotonic) {
       budget -= 1
       guard let record = records[entry.key], record.cancelDeadline == entry.deadline else { continue }
+      guard ends.areDue else {
+        file(cancelOf: record, at: moment.monotonic + EndsOfTime.pauseSeconds)
+        continue
+      }
+      if ends.areKept { ends.former.append(former(entry.key)) }
       var ending = Ending(.cancelled, given: [])
       ending.errorCode = .cancelTimeoutWord
       ending.given.appendMember("error_code", .cancelTimeoutWord)
@@ -73,7 +84,7 @@ extension TaskDesk {
     }
     while budget > 0, let entry = leaseDeadlines.takeDue(at: moment.monotonic) {
       budget -= 1
-      expireLease(entry, at: moment, into: &effects)
+      expireLease(entry, at: moment, ends: &ends, into: &effects)
     }
     while budget > 0, let entry = removalDeadlines.takeDue(at: moment.monotonic) {
       budget -= 1

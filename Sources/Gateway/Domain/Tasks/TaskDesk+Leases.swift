@@ -29,7 +29,8 @@ extension TaskDesk {
 
   /// One entry of the queue has come up: the lease was renewed since, or it is missed, or the grace after it is over.
   mutating func expireLease(
-    _ entry: DeadlineQueue<TaskIdentifier>.Entry, at moment: Moment, into effects: inout [TaskEffect]
+    _ entry: DeadlineQueue<TaskIdentifier>.Entry, at moment: Moment, ends: inout EndsOfTime,
+    into effects: inout [TaskEffect]
   ) {
     guard let record = records[entry.key], record.leaseFiledAt == entry.deadline else { return }
     record.leaseFiledAt = .infinity
@@ -41,6 +42,8 @@ extension TaskDesk {
       effects.append(.persist(.progressed(record)))
       return fileLease(of: record, at: end)
     }
+    guard ends.areDue else { return fileLease(of: record, at: moment.monotonic + EndsOfTime.pauseSeconds) }
+    if ends.areKept { ends.former.append(former(entry.key)) }
     let error = JSONText(
       string: "the worker has not reported for \(Self.shown(seconds + settings.leaseGrace)) s, its lease was "
         + "\(Self.shown(seconds)) s")

@@ -53,7 +53,7 @@ extension TaskDesk {
       if record.snapshot.status == .running { renewLease(of: record, at: moment, into: &effects) }
     }
     restore(stored.log, of: record)
-    if record.snapshot.offset != stored.snapshot.offset { effects.append(.persist(.progressed(record))) }
+    if record.snapshot.epoch != stored.snapshot.epoch { effects.append(.persist(.progressed(record))) }
   }
 
   private mutating func restore(_ lines: [TaskLogLine], of record: TaskRecord) {

@@ -7,6 +7,24 @@ package struct FormerTask {
   let leaseDeadline: Double
 }
 
+/// Ends that nobody publishes: of cancels that nobody acknowledged, and of leases.
+package struct EndsOfTime {
+  /// False while the store takes nothing: an end that could not be kept is put off.
+  package let areDue: Bool
+  /// Whether the tasks are to be remembered as they were.
+  package let areKept: Bool
+  /// What became of it.
+  package var former: [FormerTask] = []
+
+  /// Seconds for which an end is put off.
+  static let pauseSeconds = 1.0
+
+  package init(areDue: Bool, areKept: Bool) {
+    self.areDue = areDue
+    self.areKept = areKept
+  }
+}
+
 /// An end that could not be stored is taken back: nobody was told of it, and who published it is told to try again.
 extension TaskDesk {
   /// To be kept until the end that comes next is durable.
