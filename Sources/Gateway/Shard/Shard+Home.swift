@@ -71,7 +71,6 @@ extension Shard {
     case .register(let registration, _):
       let (snapshot, created) = try taskDesk.register(
         registration, at: moment, random: &random, into: &taskEffects)
-      if created { offerExecution(snapshot) }
       return .task(snapshot, created: created)
     case .progress(let task, let report):
       return .receipt(try taskDesk.progress(task, report, at: moment, random: &random, into: &taskEffects))
@@ -151,7 +150,9 @@ extension Shard {
       case .heartbeat(let beat):
         relayHeartbeat(beat)
         noteReport(on: beat.task)
-      case .persist(let change): persist(change)
+      case .persist(let change):
+        persist(change)
+        if case .registered(let record) = change, record.snapshot.isExecution { tell(.created(record)) }
       case .forgotten(let task):
         interests[task].map { if $0.total == 0 { interests[task] = nil } }
         forgetTask(task)

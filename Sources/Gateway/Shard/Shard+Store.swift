@@ -34,10 +34,11 @@ extension Shard {
     }
   }
 
-  /// A task that a command is about to end, as it is: to be taken back where the end cannot be stored.
+  /// A task that a command is about to end or to register, as it is: that is taken back where it cannot be stored.
   func former(of command: TaskCommand) -> [FormerTask] {
-    guard store != nil, command.isEnding, let task = command.task else { return [] }
-    return [taskDesk.former(task)]
+    guard store != nil, let task = command.task else { return [] }
+    if case .register = command { return [taskDesk.former(task, isRegistered: true)] }
+    return command.isEnding ? [taskDesk.former(task)] : []
   }
 
   private func carryOut(_ output: HeldOutput) {
@@ -48,6 +49,7 @@ extension Shard {
       deliver(event, after: record, betweenMails: false)
       noteEvent(event, record)
     case .ended: break
+    case .created(let record): offerExecution(record.snapshot)
     case .command(let command, let address): carryOutAgain(command, from: address)
     case .watch(let request): answerWatch(request)
     case .opened(let confirmation, let address, let waitSeconds): ask(confirmation, address, waitSeconds: waitSeconds)
@@ -89,7 +91,7 @@ extension Shard {
       // The outcome stands and is stored with the next attempt that succeeds: until then nobody hears of it.
       case .resolved(let confirmation): confirmation.resolvedBy != .timeout
       case .messageSettled: true
-      case .reply, .mail, .event, .ended, .command, .watch, .opened, .messageOpened: false
+      case .reply, .mail, .event, .ended, .created, .command, .watch, .opened, .messageOpened: false
       }
     }
     let problem = Problem(.storeUnavailable, failure.detail)
@@ -121,7 +123,8 @@ extension Shard {
         reply(.problem(problem), to: address)
       case .event(_, let record) where !record.snapshot.status.isTerminal: break
       case .event(let event, _) where !taskDesk.isFinished(event.task): break
-      case .mail, .event, .ended, .command, .watch, .resolved, .messageSettled: carryOut(output)
+      case .created(let record) where taskDesk.snapshot(of: record.snapshot.identifier) == nil: break
+      case .mail, .event, .ended, .created, .command, .watch, .resolved, .messageSettled: carryOut(output)
       }
     }
   }

@@ -19,6 +19,8 @@ enum HeldOutput {
   case event(TaskEvent, TaskRecord)
   /// Tasks that time has ended. Where the store fails they are as they were before.
   case ended([FormerTask])
+  /// A new execution, to those who accept them: not offered where it was taken back.
+  case created(TaskRecord)
   /// What met an end that is being stored: it is carried out then, or when the end has been taken back.
   case command(TaskCommand, from: ReplyAddress)
   case watch(WatchRequest)

@@ -54,8 +54,8 @@ struct SQLiteError: Error {
     return SQLiteError(code: code, systemErrorNumber: isInputOrOutput ? fileErrorNumber : 0, message: message)
   }
 
-  /// The system's error number of the last call that failed on the log or else the database; `sqlite3_system_errno` has that of
-  /// whatever was called since.
+  /// The system's error number of the last call that failed on the log or else the database, or else of whatever SQLite called
+  /// and failed in.
   private var fileErrorNumber: Int32 {
     for pointerKind in [SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER] {
       var file: UnsafeMutablePointer<sqlite3_file>?
@@ -66,7 +66,8 @@ struct SQLiteError: Error {
       var number: Int32 = 0
       if unsafe control(file, SQLITE_FCNTL_LAST_ERRNO, &number) == SQLITE_OK, number != 0 { return number }
     }
-    return 0
+    // The file has been read since, to roll back. What was called since has mostly succeeded, which leaves the number.
+    return unsafe sqlite3_system_errno(raw)
   }
 
   /// Whether a transaction is open.

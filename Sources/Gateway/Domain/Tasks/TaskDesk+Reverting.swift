@@ -5,6 +5,8 @@ package struct FormerTask {
   let snapshot: TaskSnapshot?
   let cancelDeadline: Double?
   let leaseDeadline: Double
+  /// Whether the command registers it. Unlike after an end, much may have happened to the task since.
+  let isRegistered: Bool
 }
 
 /// Ends that nobody publishes: of cancels that nobody acknowledged, and of leases.
@@ -25,19 +27,25 @@ package struct EndsOfTime {
   }
 }
 
-/// An end that could not be stored is taken back: nobody was told of it, and who published it is told to try again.
+/// An end that could not be stored is taken back: nobody was told of it, and who published it is told to try again. So is a
+/// new task; what is left of it would be run, or stay open for ever, beside the one of the second try.
 extension TaskDesk {
-  /// To be kept until the end that comes next is durable.
-  package func former(_ identifier: TaskIdentifier) -> FormerTask {
+  /// To be kept until the end, or the registration, that comes next is durable.
+  package func former(_ identifier: TaskIdentifier, isRegistered: Bool = false) -> FormerTask {
     let record = records[identifier]
     return FormerTask(
       identifier: identifier, snapshot: record?.snapshot, cancelDeadline: record?.cancelDeadline,
-      leaseDeadline: record?.leaseDeadline ?? .infinity)
+      leaseDeadline: record?.leaseDeadline ?? .infinity, isRegistered: isRegistered)
   }
 
-  /// Undoes an end. Nothing can have happened to the task since, for an end is final.
+  /// Undoes an end: nothing can have happened to the task since, for an end is final. Undoes a registration where nothing has.
   package mutating func revert(to former: FormerTask, into effects: inout [TaskEffect]) {
-    guard let record = records[former.identifier], record.snapshot.status.isTerminal else { return }
+    guard let record = records[former.identifier] else { return }
+    if former.isRegistered {
+      if former.snapshot == nil, record.isAsRegistered { remove(record, into: &effects) }
+      return
+    }
+    guard record.snapshot.status.isTerminal else { return }
     guard let snapshot = former.snapshot else { return remove(record, into: &effects) }
     // Where the command itself was refused there is nothing to undo.
     guard !snapshot.status.isTerminal, snapshot.epoch == record.snapshot.epoch else { return }
@@ -55,5 +63,12 @@ extension TaskDesk {
     noteForParent(record)
     account(for: record)
     effects.append(.persist(.reverted(record)))
+  }
+}
+
+extension TaskRecord {
+  /// Whether nobody has reported on it, asked for its cancel or made it a parent.
+  fileprivate var isAsRegistered: Bool {
+    snapshot.status == .pending && snapshot.offset == 0 && !snapshot.cancelRequested && log.count == 0 && family == nil
   }
 }
