@@ -13,10 +13,10 @@ export SWIFT_BACKTRACE := enable=no
 SWIFT_JOBS ?= $(shell nproc)
 RELEASE := swift build -c release --static-swift-stdlib --product signalbox -j $(SWIFT_JOBS)
 
-.PHONY: help run build test lint gates tsan soak simulate bench micro clean
+.PHONY: help run build test lint gates tsan soak simulate bench bench-store micro clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: build ## start the gateway with --dev and demo tasks that move; prints the addresses to open
 	@scripts/run-demo.sh
@@ -53,6 +53,9 @@ simulate: ## run whole gateways through crashes and failures: SEEDS=10000 of the
 bench: build ## measure against the ceilings into Benchmarks/Results; QUICK=1 takes three minutes
 	python3 Benchmarks/run.py $(if $(QUICK),--quick)
 	$(if $(QUICK),,python3 Benchmarks/micro.py)
+
+bench-store: build ## measure the store's aims (durable ends, write-behind, start, resume) into Benchmarks/Results; QUICK=1 is shorter
+	python3 Benchmarks/store.py $(if $(QUICK),--quick)
 
 micro: ## measure small pieces (frames, JSON, mailbox, timers) by ns and instructions into Benchmarks/Results
 	@scripts/install-system-packages.sh build gates

@@ -20,7 +20,7 @@ final class FanOut {
 
   private let poller = Poller()
   private let buffer: ReadBuffer
-  private let publisher: Publisher
+  private var publisher: Publisher
   private var target: any Target
   private let checker: MessageChecker
   private let subscribers: UnsafeMutableBufferPointer<Subscriber>
@@ -241,6 +241,15 @@ final class FanOut {
       publish(count: 1, inBulk: false)
       while publisher.requestsUnderWay > 0 { turn() }
     }
+  }
+
+  /// The server is about to end.
+  func closePublisher() { close(publisher.socket.descriptor) }
+
+  /// To the server that was started in its place.
+  func openPublisher(_ options: Options) {
+    publisher = Publisher(port: options.port, target: target, poller: poller, token: FanOut.publisherToken)
+    while !publisher.isOpen { turn() }
   }
 
   /// How each topic's subscribers come back behind the last message they had.

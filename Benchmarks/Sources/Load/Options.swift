@@ -3,7 +3,7 @@ import Glibc
 /// The command line: `--name value` throughout.
 struct Options {
   enum Scenario: String, CaseIterable {
-    case closed, paced, stream, topics, deflate, echo, handshake, idle, resume, slow, spare
+    case closed, paced, stream, topics, deflate, echo, handshake, idle, resume, restart, slow, spare
     case httpPublish = "http-publish"
     case linePublish = "ndjson-publish"
   }
@@ -26,8 +26,10 @@ struct Options {
   /// Messages under way at once (stream, topics), echoes of each client, or connections that open (handshake, resume).
   var underWayMax: Int { givenUnderWayMax ?? (scenario == .handshake ? Fleet.Plan.underWayMax : 64) }
   private var givenUnderWayMax: Int?
-  /// Of the paced scenario.
-  var perSecond = 30.0
+  /// Of the paced scenarios.
+  var perSecond: Double { givenPerSecond ?? 30 }
+  /// Publishes without subscribers are paced only where it is given.
+  private(set) var givenPerSecond: Double?
   /// Lines of one NDJSON request.
   var lineCount = 500
 
@@ -71,12 +73,12 @@ struct Options {
         Poller.spins = value == "spin"
       case "--rate":
         guard let rate = Double(value), rate > 0 else { Options.refuse(name, value) }
-        perSecond = rate
+        givenPerSecond = rate
       default: Options.refuse(name, value)
       }
     }
     if port == 0 || server == 0 { fail(Options.usage) }
-    if [.topics, .idle, .resume].contains(scenario), clientCount < topicCount {
+    if [.topics, .idle, .resume, .restart].contains(scenario), clientCount < topicCount {
       fail("\(topicCount) topics need as many clients, not \(clientCount)")
     }
   }

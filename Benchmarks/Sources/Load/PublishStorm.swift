@@ -34,6 +34,7 @@ final class PublishStorm {
   func run(messageCount: Int) {
     self.messageCount = 0
     messagesLeft = messageCount
+    if let perSecond = options.givenPerSecond { return runPaced(perSecond: perSecond) }
     for token in publishers.indices where messagesLeft > 0 { send(token) }
     while requestsUnderWay > 0 {
       let isAlive = poller.wait(milliseconds: 10_000) { token in
@@ -43,6 +44,26 @@ final class PublishStorm {
         if messagesLeft > 0 { send(token) }
       }
       if !isAlive { fail("no answer for ten seconds, \(requestsUnderWay) requests wait") }
+    }
+  }
+
+  /// So many requests a second, each by a connection that has none under way; where all have, later.
+  private func runPaced(perSecond: Double) {
+    var free = Array(publishers.indices)
+    let start = monotonicNanoseconds()
+    var sentCount = 0
+    while messagesLeft > 0 || requestsUnderWay > 0 {
+      let dueCount = Int(Double(monotonicNanoseconds() - start) / 1e9 * perSecond)
+      while messagesLeft > 0, sentCount < dueCount, let token = free.popLast() {
+        send(token)
+        sentCount += 1
+      }
+      _ = poller.wait(milliseconds: 0) { token in
+        guard publishers[token].handleEvent(buffer) > 0 else { return }
+        latencies.record(monotonicNanoseconds() - sentAt[token])
+        requestsUnderWay -= 1
+        free.append(token)
+      }
     }
   }
 

@@ -38,6 +38,50 @@ extension Scenarios {
     report.write()
   }
 
+  /// The same, but the server is started anew meanwhile by who runs this: told by a line on standard output, it answers with
+  /// the new process's identifier on standard input.
+  func restart() {
+    let topicCount = options.topicCount
+    var plan = Fleet.Plan(count: options.clientCount, topicCount: topicCount)
+    var fleet = Fleet(plan, options: options, buffer: buffer)
+    let fanOut = FanOut(
+      fleet: fleet, topicCount: topicCount, underWayMax: topicCount * (options.missedCount + 1), options: options,
+      buffer: buffer)
+    fanOut.runStream(messageCount: topicCount * options.warmUpCount, underWayMax: topicCount)
+    fanOut.resetCounts()
+    plan.underWayMax = options.underWayMax
+    var measurement = Measurement()
+    var storms = Histogram()
+    for _ in 0..<options.operationCount {
+      fanOut.lose(fleet, missedMessageCount: options.missedCount)
+      plan.resumptions = fanOut.resumptions()
+      fanOut.closePublisher()
+      print("restart")
+      fflush(nil)
+      guard let identifier = readLine().flatMap({ Int32($0) }) else { fail("nobody started the server anew") }
+      let stretch = Measurement.of(ServerProcess(identifier: identifier)) {
+        fleet = fanOut.resume(plan: plan, options: options)
+      }
+      measurement.add(stretch)
+      storms.record(stretch.wallNanoseconds)
+      fanOut.openPublisher(options)
+      fanOut.runStream(messageCount: topicCount, underWayMax: topicCount)
+    }
+    fanOut.verifyEnd()
+
+    var report = Report(options)
+    report.add("clients", options.clientCount)
+    report.add("topics", topicCount)
+    report.add("missed_messages", options.missedCount)
+    report.add("under_way", options.underWayMax)
+    report.add(measurement, operationCount: options.clientCount * options.operationCount)
+    // From each client's connect call to its last missed message, and from the first's to everybody's.
+    report.add("latency_us", fanOut.catchUps)
+    report.add("storm_us", storms)
+    report.add("verified", true)
+    report.write()
+  }
+
   /// Subscribers that never read beside others that do: what those notice, and what it costs the server.
   func slow() {
     let fleet = Fleet(.init(count: options.clientCount), options: options, buffer: buffer)

@@ -14,6 +14,7 @@ struct Scenarios {
     case .idle: idle()
     case .httpPublish, .linePublish: publish()
     case .resume: resume()
+    case .restart: restart()
     case .slow: slow()
     case .spare: spare()
     }

@@ -40,7 +40,7 @@ struct SignalboxTarget: Target {
   /// An HTTP body of a megabyte at most (`--max-request-bytes`).
   var publicationsPerRequestMax: Int { 900_000 / (template.bytes.count + 64) }
 
-  private func topicName(_ topic: Int) -> String { "bench-\(topic)" }
+  func topicName(_ topic: Int) -> String { "bench-\(topic)" }
 
   mutating func prepare(topicCount: Int, messageByteCount: Int) {
     template = MessageTemplate(byteCount: messageByteCount)
@@ -63,7 +63,7 @@ struct SignalboxTarget: Target {
     }
   }
 
-  private func head(path: String, type: String, byteCount: Int) -> [UInt8] {
+  func head(path: String, type: String, byteCount: Int) -> [UInt8] {
     Array(
       """
       POST \(path) HTTP/1.1\r

@@ -57,6 +57,7 @@ enum Targets {
     switch name {
     case "signalbox": SignalboxTarget()
     case "signalbox-channel": SignalboxTarget(publishes: .toChannels)
+    case "signalbox-ends": TaskEndsTarget()
     case "ceiling": CeilingTarget()
     case "ceiling-deflate": CeilingTarget(isCompressing: true)
     case "nchan": NchanTarget()
