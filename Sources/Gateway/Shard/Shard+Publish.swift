@@ -17,15 +17,22 @@ extension Shard {
     let body = exchange.body
     do throws(Problem) {
       let report = try RequestBodies.progress(body.span)
-      // What meets an end, or is one, may have to wait for the store.
-      if store != nil, report.isTerminal || taskDesk.isFinished(task) {
-        exchange.pending = .accepted
-        return receiveTaskCommand(.progress(task, report), from: address(of: slot, exchange))
+      // What is an end waits for the store, and what meets one may have to.
+      if store != nil, report.isTerminal { return askHome(slot, exchange, .progress(task, report)) }
+      do throws(Problem) {
+        respond(slot, exchange, status: 202, receipt: try progress(task, report), isTerminal: false)
+      } catch where error.code == .taskFinished && store?.isWaiting == true {
+        askHome(slot, exchange, .progress(task, report))
       }
-      respond(slot, exchange, status: 202, receipt: try progress(task, report), isTerminal: false)
     } catch {
       respond(slot, problem: error)
     }
+  }
+
+  /// As if the report had come by mail.
+  private func askHome(_ slot: Int32, _ exchange: HTTPExchange, _ command: TaskCommand) {
+    exchange.pending = .accepted
+    receiveTaskCommand(command, from: address(of: slot, exchange))
   }
 
   /// Takes a report in, with all that follows from it.

@@ -229,7 +229,7 @@ extension Shard {
     guard shared.isReady.load(ordering: .relaxed) else { return json(slot, 503, ResponseBodies.health("starting")) }
     if let health = shared.store?.health, !health.isHealthy {
       return json(
-        slot, 503, ResponseBodies.health("store_unavailable", detail: health.failure?.detail))
+        slot, 503, ResponseBodies.health("store_unavailable", detail: health.failure?.kind.cause.description))
     }
     json(slot, 200, ResponseBodies.health("ok"))
   }
