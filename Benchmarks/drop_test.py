@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The drop test in full: 10,000 clients, 120 messages at two a second, and every client's TCP connection is broken every
-15 seconds, each at its own time, for two seconds. Every client must have every message exactly once. Python's standard
-library only; against `.build/release/signalbox`, which it starts itself, on one machine.
+"""The drop test in full: 10,000 clients, 120 messages at two a second, and every client's TCP connection is broken
+every 15 seconds, each at its own time, for two seconds. Every client must have every message exactly once. Python's
+standard library only; against `.build/release/signalbox`, which it starts itself, on one machine.
 
     ./drop_test.py [--clients N] [--messages N] [--rate N] [--drop-every S] [--offline S] [--tasks N] [--processes N]
                    [--threads N] [--binary PATH]

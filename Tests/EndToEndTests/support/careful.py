@@ -179,8 +179,8 @@ class Publisher(Client):
         if bulk and status == 200 and answer["rejected"]:
             status, answer = answer["rejected"][0]["error"]["status"], answer["rejected"][0]["error"]
         if status == 409:
-            # The first try was taken, and its answer lost. A key would have brought it; but that of lines in bulk, which
-            # many homes carry out, is kept when all of them have done so.
+            # The first try was taken, and its answer lost. A key would have brought it; but the answer to lines in bulk
+            # is kept only when all the homes that carry them out have answered.
             assert answer["code"] == "task_finished" and tries > 1 and (bulk or not key), (tries, key, content)
         else:
             assert status == (202 if call == "progress" else 200), (status, content)

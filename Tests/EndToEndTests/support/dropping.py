@@ -1,7 +1,7 @@
 """The drop test: clients whose TCP connections break again and again, and who must have every message exactly once.
 
 Python's standard library only: `Benchmarks/drop_test.py` uses it too. It runs itself as a script for the processes that
-hold the clients. Each is one loop on epoll, so that ten thousand clients do not keep the machine from running the gateway.
+hold the clients. Each is one loop on epoll, so that ten thousand clients leave the machine to the gateway.
 """
 
 from __future__ import annotations
