@@ -115,7 +115,7 @@ extension Shard {
       if let lastHome = bulk.lastHome, !(bulk.actsAtOnce && lastHome == index) {
         bulk.batches[lastHome].append(BatchLine(line: line, work: .relay(operation)))
       } else {
-        send(operation)
+        send(operation, waits: bulk.isDurable)
         bulk.accepted += 1
       }
       return
@@ -134,16 +134,18 @@ extension Shard {
   }
 
   /// The operations of a bulk publish, or of a worker's socket, that are no task's.
-  func send(_ operation: PublishOperation, answering address: ReplyAddress = .none) {
+  ///
+  /// - Parameter waits: whether a line before it may wait for the store: what is told of that one comes first.
+  func send(_ operation: PublishOperation, answering address: ReplyAddress = .none, waits: Bool = false) {
     switch operation {
     case .message(let user, let body, let requiresAcknowledgement):
       sendMessage(
-        user, body, requiresAcknowledgement: requiresAcknowledgement, waitSeconds: 0, answering: address)
-    case .broadcast(let body): relay(.everyone, body, answering: address)
+        user, body, requiresAcknowledgement: requiresAcknowledgement, waitSeconds: 0, answering: address, waits: waits)
+    case .broadcast(let body): relay(.everyone, body, answering: address, waits: waits)
     case .channel(let channel, let body):
       relay(
         .channel(channel), JSONText(normalised: ActionDialect.channelMessage(body, channel: channel)),
-        answering: address)
+        answering: address, waits: waits)
     case .register, .progress, .complete, .error, .heartbeat, .node, .log: break
     }
   }
