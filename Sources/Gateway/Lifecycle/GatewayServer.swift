@@ -44,10 +44,12 @@ package final class GatewayServer {
       let wake = mailboxes[index].wakeDescriptor
       let environment = HandedOver(
         try LinuxEnvironment(listener: listener, internalListener: internalListener, wakeDescriptor: wake))
+      let stored = Mutex<StoredState?>(state)
       threads.append(
         try PosixThread {
           let shard = Shard(index: index, shared: shared, environment: environment.value)
-          shard.restore(state)
+          // Taken, so that it is not kept for as long as the shard runs.
+          if let state = stored.withLock({ $0.take() }) { shard.restore(state) }
           shard.run()
         })
     }

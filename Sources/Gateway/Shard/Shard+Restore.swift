@@ -25,15 +25,22 @@ extension Shard {
   }
 
   private func restoreTasks(_ state: StoredState) {
-    var histories: [Int64: [UInt8]] = [:]
-    for row in state.rows(of: .history) where isHome(row) { histories[row.key] = row.record }
+    // Both in the order of their keys, which are the same.
+    let histories = state.rows(of: .history)
+    var place = 0
     var random = EnvironmentRandom(environment: environment)
-    for row in state.rows(of: .task) where isHome(row) {
+    taskDesk.reserve(taskCount: state.rows(of: .task).count / shared.shardCount)
+    for row in state.rows(of: .task) {
+      while place < histories.count, histories[place].key < row.key { place += 1 }
+      guard isHome(row) else { continue }
       guard var stored = TaskCodec.decode(row.record, row: row.key) else { note(row); continue }
-      if let record = histories[row.key] {
-        stored.history = HistoryCodec.decode(record, of: stored.snapshot) ?? []
+      if place < histories.count, histories[place].key == row.key {
+        let record = histories[place].record
+        stored.history = HistoryCodec.seal(record, of: stored.snapshot)
         // A log is no part of the numbering; what is missing of it is left out.
-        if state.wasStoppedCleanly || stored.snapshot.status.isTerminal { stored.log = HistoryCodec.decodeLog(record) }
+        if stored.snapshot.logOffset > 0, state.wasStoppedCleanly || stored.snapshot.status.isTerminal {
+          stored.log = HistoryCodec.decodeLog(record)
+        }
       }
       taskDesk.restore(
         stored, wasStoppedCleanly: state.wasStoppedCleanly, at: moment, random: &random, into: &taskEffects)

@@ -99,7 +99,7 @@ struct SQLiteError: Error {
   func texts(_ query: String) throws(SQLiteError) -> [String] {
     let statement = try prepare(query)
     var texts: [String] = []
-    while try statement.step(self) { texts.append(String(decoding: statement.bytes(0), as: UTF8.self)) }
+    while try statement.step(self) { texts.append(statement.text(0)) }
     return texts
   }
 
@@ -141,6 +141,14 @@ struct SQLiteError: Error {
     guard let start = unsafe sqlite3_column_blob(raw, column) else { return [] }
     // SAFETY: SQLite gives that many bytes at the address, valid until the next call of this statement.
     return unsafe [UInt8](UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(raw, column))))
+  }
+
+  /// A column as text.
+  func text(_ column: Int32) -> String {
+    guard let start = unsafe sqlite3_column_text(raw, column) else { return "" }
+    // SAFETY: as above.
+    return unsafe String(
+      decoding: UnsafeBufferPointer(start: start, count: Int(sqlite3_column_bytes(raw, column))), as: UTF8.self)
   }
 
   /// Runs it with a row's number as its first parameter.

@@ -224,9 +224,7 @@ final class SQLiteSession {
     var rows: [StoredRow] = []
     while try statement.step(connection) {
       rows.append(
-        StoredRow(
-          table: table, key: statement.integer(0), name: String(decoding: statement.bytes(1), as: UTF8.self),
-          record: statement.bytes(2)))
+        StoredRow(table: table, key: statement.integer(0), name: statement.text(1), record: statement.bytes(2)))
     }
     return rows
   }

@@ -57,16 +57,15 @@ enum TaskCodec {
     writer.endArray()
   }
 
-  private static func node(_ bytes: [UInt8]) -> TaskNode? {
-    guard let object = StoredObject(bytes),
-      let identifier = object.string("node_id").flatMap({ TaskIdentifier(validating: $0) }),
-      let status = object.string("status"), let progress = object.text("progress")
+  private static func node(_ object: StoredObject) -> TaskNode? {
+    guard let identifier = object.string(.node).flatMap({ TaskIdentifier(validating: $0) }),
+      let status = object.string(.status), let progress = object.text(.progress)
     else { return nil }
     var node = TaskNode(identifier: identifier, status: status)
     node.progress = progress
     node.progressValue = progress.double ?? 0
-    node.message = object.text("message")
-    node.weight = object.text("weight")
+    node.message = object.text(.message)
+    node.weight = object.text(.weight)
     node.weightValue = node.weight?.double ?? 1
     return node
   }
@@ -91,49 +90,52 @@ enum TaskCodec {
     writer.stored("lease_seconds", snapshot.leaseSeconds)
   }
 
+  /// Members of a task's record: room is made once for nearly all.
+  private static let memberCountUsual = 32
+
   /// Nil where the record is not one of ours, which integrity checks of the file cannot tell.
   static func decode(_ bytes: [UInt8], row: Int64) -> StoredTask? {
-    guard let object = StoredObject(bytes), let name = object.string("task_id"),
+    guard let object = StoredObject(bytes, memberCount: memberCountUsual), let name = object.string(.task),
       let identifier = TaskIdentifier(validating: name),
-      let status = object.string("status").flatMap({ TaskStatus(word: $0) }), let epoch = object.string("epoch"),
-      let offset = object.int("offset"), offset >= 0, let progress = object.text("progress"),
-      let createdAt = object.double("created_at")
+      let status = object.string(.status).flatMap({ TaskStatus(word: $0) }), let epoch = object.string(.epoch),
+      let offset = object.int(.offset), offset >= 0, let progress = object.text(.progress),
+      let createdAt = object.double(.createdAt)
     else { return nil }
     var snapshot = TaskSnapshot(identifier: identifier, epoch: Epoch(text: epoch), createdAt: createdAt)
     snapshot.status = status
     snapshot.offset = offset
     snapshot.progress = progress
     snapshot.progressValue = progress.double ?? 0
-    snapshot.statusText = object.string("status_text")
-    snapshot.current = object.text("current")
-    snapshot.total = object.text("total")
-    snapshot.message = object.text("message")
-    snapshot.details = object.text("details")
-    snapshot.result = object.text("result")
-    snapshot.error = object.text("error")
-    snapshot.errorCode = object.text("error_code")
-    snapshot.updatedAt = object.double("updated_at") ?? createdAt
-    snapshot.startedAt = object.double("started_at")
-    snapshot.finishedAt = object.double("finished_at")
-    snapshot.cancelRequested = object.bool("cancel_requested") ?? false
-    snapshot.owner = object.string("owner").flatMap { UserIdentifier(validating: $0) }
-    snapshot.viewers = object.strings("viewers").compactMap { UserIdentifier(validating: $0) }
-    snapshot.isExecution = object.bool("execution") ?? false
-    snapshot.kind = object.string("kind")
-    snapshot.title = object.string("title")
-    snapshot.parent = object.string("parent_id").flatMap { TaskIdentifier(validating: $0) }
-    snapshot.weight = object.text("weight")
-    snapshot.dependsOn = object.strings("depends_on").compactMap { TaskIdentifier(validating: $0) }
-    snapshot.metadata = object.text("metadata")
-    snapshot.leaseSeconds = object.double("lease_seconds")
-    snapshot.finishedBy = object.string("finished_by").flatMap { kind(word: $0) }
-    snapshot.terminalMessage = object.text("terminal_message")
-    snapshot.terminalDetails = object.text("terminal_details")
-    snapshot.nodes = object.elements("nodes").compactMap { node($0) }
-    snapshot.logOffset = object.int("log_offset") ?? 0
+    snapshot.statusText = object.string(.statusText)
+    snapshot.current = object.text(.current)
+    snapshot.total = object.text(.total)
+    snapshot.message = object.text(.message)
+    snapshot.details = object.text(.details)
+    snapshot.result = object.text(.result)
+    snapshot.error = object.text(.error)
+    snapshot.errorCode = object.text(.errorCode)
+    snapshot.updatedAt = object.double(.updatedAt) ?? createdAt
+    snapshot.startedAt = object.double(.startedAt)
+    snapshot.finishedAt = object.double(.finishedAt)
+    snapshot.cancelRequested = object.bool(.cancelRequested) ?? false
+    snapshot.owner = object.string(.owner).flatMap { UserIdentifier(validating: $0) }
+    snapshot.viewers = object.strings(.viewers).compactMap { UserIdentifier(validating: $0) }
+    snapshot.isExecution = object.bool(.isExecution) ?? false
+    snapshot.kind = object.string(.kind)
+    snapshot.title = object.string(.title)
+    snapshot.parent = object.string(.parent).flatMap { TaskIdentifier(validating: $0) }
+    snapshot.weight = object.text(.weight)
+    snapshot.dependsOn = object.strings(.dependsOn).compactMap { TaskIdentifier(validating: $0) }
+    snapshot.metadata = object.text(.metadata)
+    snapshot.leaseSeconds = object.double(.leaseSeconds)
+    snapshot.finishedBy = object.string(.finishedBy).flatMap { kind(word: $0) }
+    snapshot.terminalMessage = object.text(.terminalMessage)
+    snapshot.terminalDetails = object.text(.terminalDetails)
+    snapshot.nodes = object.objects(.nodes).compactMap { node($0) }
+    snapshot.logOffset = object.int(.logOffset) ?? 0
     guard status.isTerminal == (snapshot.finishedBy != nil) else { return nil }
-    var stored = StoredTask(snapshot: snapshot, row: row, isImplicit: object.bool("implicit") ?? false)
-    stored.end = object.raw("end").flatMap { EventCodec.decode($0, of: identifier, epoch: snapshot.epoch) }
+    var stored = StoredTask(snapshot: snapshot, row: row, isImplicit: object.bool(.isImplicit) ?? false)
+    stored.end = object.object(.end).flatMap { EventCodec.decode($0, of: identifier, epoch: snapshot.epoch) }
     return stored
   }
 
@@ -177,23 +179,23 @@ enum EventCodec {
   }
 
   /// Nil where it is not one of ours.
-  static func decode(_ bytes: [UInt8], of task: TaskIdentifier, epoch: Epoch) -> TaskEvent? {
-    guard let object = StoredObject(bytes), let offset = object.int("offset"), offset > 0,
-      let occurredAt = object.double("at"), let statusWord = object.string("status"),
-      let given = object.members("given"), let fields = object.object("given"),
-      let kind = kind(object.string("type") ?? "", success: object.bool("success"))
+  static func decode(_ object: StoredObject, of task: TaskIdentifier, epoch: Epoch) -> TaskEvent? {
+    guard let offset = object.int(.offset), offset > 0,
+      let occurredAt = object.double(.at), let statusWord = object.string(.status),
+      let given = object.members(.given), let fields = object.object(.given),
+      let kind = kind(object.string(.type) ?? "", success: object.bool(.success))
     else { return nil }
     // What dialects need of an event is what was given.
     if case .nodeStatus = kind {
       return TaskEvent(
         task: task, epoch: epoch, offset: offset, kind: kind, occurredAt: occurredAt, given: given,
-        progress: fields.text("task_progress"), statusWord: statusWord)
+        progress: fields.text(.taskProgress), statusWord: statusWord)
     }
     return TaskEvent(
       task: task, epoch: epoch, offset: offset, kind: kind, occurredAt: occurredAt, given: given,
-      progress: fields.text("progress"), statusWord: statusWord, current: fields.text("current"),
-      total: fields.text("total"), message: fields.text("message"), details: fields.text("details"),
-      result: fields.text("result"), error: fields.text("error"), errorCode: fields.text("error_code"))
+      progress: fields.text(.progress), statusWord: statusWord, current: fields.text(.current),
+      total: fields.text(.total), message: fields.text(.message), details: fields.text(.details),
+      result: fields.text(.result), error: fields.text(.error), errorCode: fields.text(.errorCode))
   }
 
   private static func kind(_ word: String, success: Bool?) -> TaskEvent.Kind? {
@@ -205,66 +207,5 @@ enum EventCodec {
     case "cancelled": .cancelled
     default: nil
     }
-  }
-}
-
-/// A task's history in the store: written when the gateway stops in order, worth nothing once another epoch has begun.
-enum HistoryCodec {
-  static func encode(_ record: TaskRecord) -> [UInt8] {
-    var writer = JSONWriter(reserving: 64 + record.history.byteCount)
-    writer.beginObject()
-    writer.member("task_id", string: record.snapshot.identifier.text)
-    writer.member("epoch", string: record.snapshot.epoch.text)
-    writer.key("events")
-    writer.beginArray()
-    for event in record.history.events(last: record.history.count, limit: record.history.count) {
-      EventCodec.append(event, to: &writer)
-    }
-    writer.endArray()
-    appendLog(of: record, to: &writer)
-    writer.endObject()
-    return writer.bytes
-  }
-
-  private static func appendLog(of record: TaskRecord, to writer: inout JSONWriter) {
-    guard record.log.count > 0 else { return }
-    writer.key("log")
-    writer.beginArray()
-    for line in record.log.lines(last: record.log.count, limit: record.log.count) {
-      writer.beginObject()
-      writer.member("offset", integer: line.offset)
-      writer.member("level", raw: line.level)
-      writer.member("message", raw: line.message)
-      writer.member("timestamp", raw: line.timestamp)
-      writer.endObject()
-    }
-    writer.endArray()
-  }
-
-  /// The lines that the store has, oldest first.
-  static func decodeLog(_ bytes: [UInt8]) -> [TaskLogLine] {
-    guard let object = StoredObject(bytes) else { return [] }
-    return object.elements("log").compactMap { line in
-      guard let line = StoredObject(line), let offset = line.int("offset"), let level = line.text("level"),
-        let message = line.text("message"), let timestamp = line.text("timestamp")
-      else { return nil }
-      return TaskLogLine(offset: offset, level: level, message: message, timestamp: timestamp)
-    }
-  }
-
-  /// The events of a task that the store has, oldest first; nil where they are of another epoch or do not end at its head.
-  static func decode(_ bytes: [UInt8], of snapshot: TaskSnapshot) -> [TaskEvent]? {
-    guard let object = StoredObject(bytes), object.string("task_id") == snapshot.identifier.text,
-      object.string("epoch") == snapshot.epoch.text
-    else { return nil }
-    let events = object.elements("events").compactMap {
-      EventCodec.decode($0, of: snapshot.identifier, epoch: snapshot.epoch)
-    }
-    var expected = snapshot.offset - events.count
-    for event in events {
-      expected += 1
-      guard event.offset == expected else { return nil }
-    }
-    return events
   }
 }

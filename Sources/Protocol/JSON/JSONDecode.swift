@@ -24,7 +24,7 @@ package enum JSONDecode {
   /// A number as a double; nil for other kinds and for numbers beyond its range, such as `1e400`.
   package static func double(_ range: Range<Int>, in bytes: Span<UInt8>) -> Double? {
     if let (mantissa, fractionDigitCount, isNegative) = shortDecimal(range, in: bytes) {
-      // Both are exact doubles (below 2^53, and a power of ten below 10^22), so that the one rounding of the division
+      // Both are exact doubles (at most 2^53, and a power of ten below 10^22), so that the one rounding of the division
       // gives the nearest double (Clinger 1990, "How to read floating point numbers accurately", §4).
       var divisor = 1.0
       for _ in 0..<fractionDigitCount { divisor *= 10 }
@@ -93,12 +93,12 @@ package enum JSONDecode {
     return decoded
   }
 
-  /// A number without an exponent and of at most 15 digits, which are fewer than 2^53 stands for; nil for all others.
+  /// A number without an exponent and of at most 16 digits, which stand for at most 2^53; nil for all others.
   private static func shortDecimal(
     _ range: Range<Int>, in bytes: Span<UInt8>
   ) -> (mantissa: Int, fractionDigitCount: Int, isNegative: Bool)? {
     // A sign and a point beside the digits.
-    guard !range.isEmpty, range.count <= 17 else { return nil }
+    guard !range.isEmpty, range.count <= 18 else { return nil }
     let isNegative = bytes[range.lowerBound] == UInt8(ascii: "-")
     var mantissa = 0
     var digitCount = 0
@@ -114,7 +114,7 @@ package enum JSONDecode {
         return nil
       }
     }
-    guard digitCount >= 1, digitCount <= 15 else { return nil }
+    guard digitCount >= 1, digitCount <= 16, mantissa <= 1 << 53 else { return nil }
     return (mantissa, pointIndex.map { range.upperBound - $0 - 1 } ?? 0, isNegative)
   }
 

@@ -31,6 +31,9 @@ package struct JSONObject: Sendable {
 
   package init() {}
 
+  /// With room for so many members.
+  package init(memberCount: Int) { members.reserveCapacity(memberCount) }
+
   /// Fills the table with the members of the object that all of `bytes` is (RFC 8259).
   ///
   /// - Parameter names: what the caller will ask for by number, see `member(known:)`.

@@ -1,4 +1,5 @@
 import GatewayDomain
+import Synchronization
 import Testing
 
 @Suite("contract §1 and §4.3: what the store had is put back, and what it could not take is taken back")
@@ -14,8 +15,9 @@ struct TaskRestoreTests {
     for (row, name) in names.enumerated() {
       guard let snapshot = bench.snapshot(name) else { continue }
       var stored = StoredTask(snapshot: snapshot, row: Int64(row + 1), isImplicit: false)
-      stored.history = bench.desk.events(of: task(name), after: 0, limit: 1000)?.events ?? []
-      if snapshot.status.isTerminal { stored.end = stored.history.last }
+      let events = bench.desk.events(of: task(name), after: 0, limit: 1000)?.events ?? []
+      stored.history = SealedEvents(count: events.count, byteCount: 100 * events.count) { events }
+      if snapshot.status.isTerminal { stored.end = events.last }
       next.desk.restore(
         stored, wasStoppedCleanly: wasStoppedCleanly, at: next.now, random: &next.random, into: &next.effects)
     }
@@ -79,7 +81,9 @@ struct TaskRestoreTests {
     #expect(code { try next.progress("t") } == .taskFinished)
   }
 
-  @Test func `a finished task is kept for what is left of its time, and no longer where the wall clock went back`() throws {
+  @Test func `a finished task is kept for what is left of its time, and no longer where the wall clock went back`()
+    throws
+  {
     let bench = TaskBench()
     try bench.complete("t")
     let later = restored(bench, ["t"], wasStoppedCleanly: true, after: 60) { $0.historySecondsMax = 100 }
@@ -118,6 +122,61 @@ struct TaskRestoreTests {
     next.advance(30)
     next.expire()
     #expect(next.snapshot("t")?.errorCode?.text == "\"worker_lost\"")
+  }
+
+  // MARK: Histories that nobody has read yet
+
+  /// A task whose three events the store has, as `open` gives them.
+  private func sealed(
+    _ open: @escaping @Sendable ([TaskEvent]) -> [TaskEvent], _ change: (inout TaskDeskSettings) -> Void = { _ in }
+  ) throws -> TaskBench {
+    let bench = TaskBench()
+    for value in 1...3 { try bench.progress("t", progressReport(Double(value))) }
+    let events = try #require(bench.desk.events(of: task("t"), after: 0, limit: 9)?.events)
+    var stored = StoredTask(snapshot: try #require(bench.snapshot("t")), row: 1, isImplicit: false)
+    stored.history = SealedEvents(count: 3, byteCount: 300) { open(events) }
+    let next = TaskBench(change)
+    next.desk.restore(stored, wasStoppedCleanly: true, at: next.now, random: &next.random, into: &next.effects)
+    return next
+  }
+
+  @Test func `a history is read once, when somebody asks for it`() throws {
+    let readCount = Atomic(0)
+    let bench = try sealed { events in
+      readCount.add(1, ordering: .relaxed)
+      return events
+    }
+    #expect(bench.snapshot("t")?.offset == 3 && readCount.load(ordering: .relaxed) == 0)
+    for _ in 1...2 {
+      #expect(bench.desk.events(of: task("t"), after: 1, limit: 9)?.events.map(\.offset) == [2, 3])
+    }
+    #expect(readCount.load(ordering: .relaxed) == 1)
+  }
+
+  @Test func `a history goes on with what is reported before anybody has read it`() throws {
+    let bench = try sealed { $0 }
+    try bench.progress("t")
+    #expect(bench.desk.events(of: task("t"), after: 0, limit: 9)?.events.map(\.offset) == [1, 2, 3, 4])
+  }
+
+  @Test func `a history whose record turns out to be broken is none, and a new one begins`() throws {
+    let bench = try sealed { Array($0.dropFirst()) }
+    let epoch = try #require(bench.snapshot("t")?.epoch)
+    guard
+      case .snapshot = bench.desk.resume(task("t"), since: EventPosition(epoch: epoch, offset: 2), wait: false)
+    else {
+      Issue.record("what is missing cannot be given")
+      return
+    }
+    try bench.progress("t")
+    #expect(bench.desk.events(of: task("t"), after: 0, limit: 9)?.events.map(\.offset) == [4])
+  }
+
+  @Test func `a history that is read loses its oldest where it is too long or all are too large`() throws {
+    let short = try sealed({ $0 }) { $0.historyEventCountMax = 2 }
+    #expect(short.desk.events(of: task("t"), after: 0, limit: 9)?.events.map(\.offset) == [2, 3])
+    let small = try sealed({ $0 }) { $0.historyByteCountMax = 1500 }
+    #expect(small.desk.events(of: task("t"), after: 0, limit: 9)?.events.map(\.offset) == [2, 3])
   }
 
   // MARK: Taken back

@@ -104,6 +104,22 @@ struct CodecTests {
     var further = record.snapshot
     further.offset += 1
     #expect(HistoryCodec.decode(bytes, of: further) == nil)
+    #expect(HistoryCodec.seal(bytes, of: other) == nil && HistoryCodec.seal(bytes, of: further) == nil)
+  }
+
+  @Test func `a history tells how long it is before it is read, and one without that is read at once`() throws {
+    let (_, record) = try makeRecord(ending: true)
+    let bytes = HistoryCodec.encode(record)
+    let sealed = try #require(HistoryCodec.seal(bytes, of: record.snapshot))
+    #expect(sealed.count == 3 && sealed.byteCount == bytes.count)
+    #expect(sealed.open().map(\.offset) == [1, 2, 3])
+    let withoutCount = string(bytes).replacing("\"offset\":3,\"count\":3,", with: "", maxReplacements: 1)
+    #expect(withoutCount.utf8.count < bytes.count)
+    let old = try #require(HistoryCodec.seal(Array(withoutCount.utf8), of: record.snapshot))
+    #expect(old.count == 3 && old.open().map(\.offset) == [1, 2, 3])
+    // What is cut is noticed when it is read.
+    let cut = try #require(HistoryCodec.seal(Array(bytes.dropLast()), of: record.snapshot))
+    #expect(cut.open().isEmpty)
   }
 
   @Test func `a record that is cut or nonsense is none, at every place`() throws {

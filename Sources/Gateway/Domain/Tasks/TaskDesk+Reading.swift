@@ -45,7 +45,19 @@ extension TaskDesk {
     guard offset < record.snapshot.offset else { return (record.snapshot.epoch, []) }
     // A negative offset asks for all; the subtraction cannot overflow after the clamp.
     let wanted = record.snapshot.offset - max(offset, 0)
+    openHistory(of: record)
     return (record.snapshot.epoch, record.history.events(last: wanted, limit: limit))
+  }
+
+  /// Reads a history that the store had, within the bound of all histories.
+  private func openHistory(of record: TaskRecord) {
+    guard record.history.isSealed else { return }
+    historyByteCount -= record.history.byteCount
+    record.history.open()
+    while record.history.count > 0, historyByteCount + record.history.byteCount > settings.historyByteCountMax {
+      record.history.dropFirst()
+    }
+    historyByteCount += record.history.byteCount
   }
 
   /// What a subscriber gets first, without an estimate of the end where no moment is given; in every case its next event is the one after the offset it was told.
@@ -57,6 +69,7 @@ extension TaskDesk {
     guard let position, position.epoch == snapshot.epoch, position.offset >= 0, position.offset <= snapshot.offset
     else { return .snapshot(shown(record, at: moment)) }
     let missed = snapshot.offset - position.offset
+    if missed > 0 { openHistory(of: record) }
     guard missed <= record.history.count else { return .snapshot(shown(record, at: moment)) }
     return .replay(
       record.history.events(last: missed, limit: missed), epoch: snapshot.epoch, offset: position.offset)

@@ -5,8 +5,8 @@ package struct StoredTask: Sendable {
   package var isImplicit: Bool
   /// The terminal event of a task that is finished.
   package var end: TaskEvent?
-  /// The last events, oldest first, gapless up to the snapshot's offset; where the store has them.
-  package var history: [TaskEvent] = []
+  /// The last events, gapless up to the snapshot's offset; where the store has them.
+  package var history: SealedEvents?
   /// The last lines of the log, likewise up to the snapshot's `logOffset`.
   package var log: [TaskLogLine] = []
 
@@ -19,6 +19,12 @@ package struct StoredTask: Sendable {
 
 /// What the store had at the start.
 extension TaskDesk {
+  /// Makes room for so many tasks at once.
+  package mutating func reserve(taskCount: Int) {
+    records.reserveCapacity(taskCount)
+    creationOrder.reserveCapacity(taskCount)
+  }
+
   /// Puts a task back, with the deadlines that it has: they run anew, because the time of a stop is nobody's fault.
   ///
   /// - Parameter wasStoppedCleanly: otherwise events of a task that is not finished may have been told and lost: it begins
@@ -38,11 +44,7 @@ extension TaskDesk {
     }
     insert(record)
     noteForParent(record)
-    let events = !stored.history.isEmpty ? stored.history : stored.end.map { [$0] } ?? []
-    if isFinished || wasStoppedCleanly, events.last?.offset == record.snapshot.offset {
-      for event in events { remember(event, of: record) }
-      record.isHistoryStored = isFinished && !stored.history.isEmpty
-    }
+    if isFinished || wasStoppedCleanly { restoreHistory(of: record, from: stored) }
     if let finishedAt = record.snapshot.finishedAt, isFinished {
       // A wall clock that was set back meanwhile does not keep it for longer.
       let age = max(0, moment.wall - finishedAt)
@@ -55,6 +57,20 @@ extension TaskDesk {
     restore(stored.log, of: record)
     // Also where no offset is known to have been lost: after an orderly stop the old numbering must not come back.
     if record.snapshot.epoch != stored.snapshot.epoch { effects.append(.persist(.progressed(record))) }
+  }
+
+  private mutating func restoreHistory(of record: TaskRecord, from stored: StoredTask) {
+    record.isHistoryStored = record.snapshot.status.isTerminal && stored.history != nil
+    if let sealed = stored.history, sealed.count <= settings.historyEventCountMax,
+      historyByteCount + sealed.byteCount <= settings.historyByteCountMax
+    {
+      record.history = TaskHistory(sealed)
+      historyByteCount += sealed.byteCount
+      return
+    }
+    let events = stored.history?.open() ?? stored.end.map { [$0] } ?? []
+    guard events.last?.offset == record.snapshot.offset else { return }
+    for event in events { remember(event, of: record) }
   }
 
   private mutating func restore(_ lines: [TaskLogLine], of record: TaskRecord) {

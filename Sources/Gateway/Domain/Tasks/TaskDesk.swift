@@ -14,7 +14,12 @@ package struct TaskDesk {
   var leaseDeadlines = DeadlineQueue<TaskIdentifier>()
   /// Children whose parents have not heard of their last changes.
   var changedChildren: [TaskRecord] = []
-  var historyByteCount = 0
+  var historyByteCount: Int {
+    get { historyAccount.byteCount }
+    nonmutating set { historyAccount.byteCount = newValue }
+  }
+  /// An object, because who merely reads a history may be the first to open it.
+  private let historyAccount = HistoryAccount()
   var logByteCount = 0
   var snapshotByteCount = 0
   private var countByStatus = [Int](repeating: 0, count: TaskStatus.allCases.count)
@@ -205,18 +210,23 @@ package struct TaskDesk {
   }
 
   private mutating func insertInCreationOrder(_ record: TaskRecord) {
-    // Time mostly goes forward, so this mostly appends.
+    // Time mostly goes forward, so this mostly appends, or inserts before the few of the same moment.
     let key = TaskSortKey(record.snapshot)
-    if let last = creationOrder.last, key > TaskSortKey(last.snapshot) {
-      creationOrder.insert(record, at: countListed(after: key))
-    } else {
+    var step = 1
+    while step <= creationOrder.count, key > TaskSortKey(creationOrder[creationOrder.count - step].snapshot) {
+      step *= 2
+    }
+    if step == 1 {
       creationOrder.append(record)
+    } else {
+      creationOrder.insert(record, at: countListed(after: key, atLeast: max(0, creationOrder.count - step)))
     }
   }
 
   /// How many records a listing shows after `key`: those at the front of the order of creation.
-  func countListed(after key: TaskSortKey) -> Int {
-    var low = 0
+  /// - Parameter count: so many are known to be.
+  func countListed(after key: TaskSortKey, atLeast count: Int = 0) -> Int {
+    var low = count
     var high = creationOrder.count
     while low < high {
       let middle = (low + high) / 2
