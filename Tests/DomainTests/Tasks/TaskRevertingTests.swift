@@ -22,7 +22,10 @@ struct TaskRevertingTests {
     let before = bench.snapshot("t")
     bench.advance(1)
     try undo(bench, "t") { try bench.complete("t", result: "1") }
-    #expect(bench.snapshot("t") == before)
+    let after = bench.snapshot("t")
+    #expect(after?.status == .running && after?.result == nil && after?.finishedAt == nil)
+    #expect(after?.progress == before?.progress && after?.updatedAt == before?.updatedAt)
+    #expect(after?.epoch == before?.epoch && after?.offset == 1)
     #expect(try bench.progress("t").offset == 2)
     #expect(bench.desk.events(of: task("t"), after: 0, limit: 10)?.events.map(\.offset) == [1, 2])
   }
