@@ -207,6 +207,12 @@ extension Shard {
   /// Deadlines of the desks and of requests that are held.
   func expireDesks() {
     let now = monotonicSeconds
+    if deskDeadline <= now { expireWhatIsDue(at: now) }
+    metrics.set(.subscriptions, topics.subscriptionCount)
+    Self.countTasks(&taskDesk, in: metrics)
+  }
+
+  private func expireWhatIsDue(at now: Double) {
     if Self.nextDeadline(&taskDesk) <= now {
       taskDesk.expire(at: moment, into: &taskEffects)
       carryTaskEffects()
@@ -224,8 +230,6 @@ extension Shard {
     while !waiters.isEmpty, let over = waiters.takeDue(at: now) {
       for waiter in over.waiters { answerPending(over.name, waiter) }
     }
-    metrics.set(.subscriptions, topics.subscriptionCount)
-    Self.countTasks(&taskDesk, in: metrics)
   }
 
   /// Monotonic seconds of the next of these deadlines; infinite where nobody waits for anything.
