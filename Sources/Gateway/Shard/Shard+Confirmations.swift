@@ -210,6 +210,12 @@ extension Shard {
   /// Deadlines of the desks and of requests that are held.
   func expireDesks() {
     let now = monotonicSeconds
+    if deskDeadline <= now { expireWhatIsDue(at: now) }
+    metrics.set(.subscriptions, topics.subscriptionCount)
+    Self.countTasks(&taskDesk, in: metrics)
+  }
+
+  private func expireWhatIsDue(at now: Double) {
     if Self.nextDeadline(&taskDesk) <= now {
       // While the store takes nothing no task ends by itself.
       var ends = EndsOfTime(areDue: store?.health.isHealthy ?? true, areKept: store != nil)
@@ -230,8 +236,6 @@ extension Shard {
     while !waiters.isEmpty, let over = waiters.takeDue(at: now) {
       for waiter in over.waiters { answerPending(over.name, waiter) }
     }
-    metrics.set(.subscriptions, topics.subscriptionCount)
-    Self.countTasks(&taskDesk, in: metrics)
   }
 
   /// Monotonic seconds of the next of these deadlines; infinite where nobody waits for anything.

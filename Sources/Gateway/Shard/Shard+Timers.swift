@@ -8,7 +8,7 @@ extension Shard {
     var next = nowMilliseconds + ShardLimits.idleMilliseconds
     if let entry = wheel.nextMilliseconds { next = min(next, entry) }
     next = min(
-      next, Self.milliseconds(ofMonotonic: nextDeskDeadline()), acceptAgainAt, statusRepeatAt, nextWriteBehindAt)
+      next, Self.milliseconds(ofMonotonic: deskDeadline), acceptAgainAt, statusRepeatAt, nextWriteBehindAt)
     // What the cache holds is good for its tick only.
     if !openings.isEmpty { next = min(next, (openingsTick + 1) * TimerWheel.tickMilliseconds) }
     // What is due already and was left over, because an expiry does only so much in a turn, has a turn of its own.

@@ -67,7 +67,8 @@ extension Shard {
 
   /// Milliseconds that the next turn may wait for something to happen outside.
   func waitMilliseconds() -> Int32 {
-    hasWorkNow ? 0 : idleWaitMilliseconds()
+    deskDeadline = nextDeskDeadline()
+    return hasWorkNow ? 0 : idleWaitMilliseconds()
   }
 
   /// Handles the mail to itself that is there now; false where there was none.

@@ -101,6 +101,8 @@ import Protocol
   /// Milliseconds at which a listener that ran out of descriptors is tried again.
   var acceptAgainAt: Int64 = .max
   var statusRepeatAt: Int64 = .max
+  /// `nextDeskDeadline` at the turn's beginning, asked once: what the turn itself files is due in a later one.
+  var deskDeadline = Double.infinity
   /// The tick of which `openings` is.
   var openingsTick: Int64 = 0
 
