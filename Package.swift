@@ -41,6 +41,16 @@ let package = Package(
   ]
 )
 
+// `make simulate` runs the simulation by thousands, optimised: then it is the only test target, for the others take long to
+// optimise.
+if Context.environment["SIGNALBOX_SIMULATE"] != nil {
+  package.targets.removeAll { $0.type == .test }
+  package.targets.append(
+    .testTarget(
+      name: "SimulationTests", dependencies: ["Gateway", "GatewayDomain", "Protocol", "CEpollShim"],
+      path: "Tests/GatewayTests", sources: ["Support", "Simulation"], swiftSettings: strict))
+}
+
 // Microbenchmarks are no part of what is built, tested or released: they are there where `make micro` asks. They compile the
 // gateway's files (a symbolic link) into their own module, so that generics are specialised as in the gateway itself.
 if Context.environment["SIGNALBOX_MICRO"] != nil {

@@ -16,6 +16,7 @@ if [ -n "${SEED:-}" ]; then
   SIGNALBOX_SEED=$SEED exec swift test --skip-build --filter 'DurabilitySimulationTests.*promised'
 fi
 
+export SIGNALBOX_SIMULATE=1
 options=(-c release -Xswiftc -enable-testing --scratch-path .build-simulate)
 swift build --build-tests -j "$jobs" "${options[@]}"
 export SIGNALBOX_SEEDS=${SEEDS:-10000} SIGNALBOX_FIRST_SEED=${FIRST:-0}

@@ -98,13 +98,14 @@ def test_two_gateways_do_not_share_a_port_by_accident(start_own: Any) -> None:
     assert result.returncode != 0 and port in result.stderr
 
 
-def test_who_connects_as_soon_as_the_port_is_there_is_served() -> None:
+def test_who_connects_as_soon_as_the_port_is_there_is_served(tmp_path: Any) -> None:
+    # Each is told to stop at once, too: a signal that comes while the store is read ends it as any other.
     for _ in range(20):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         process = subprocess.Popen(
-            [binary(), "serve", *GOOD, "--port", str(port)], env=clean_environment(),
+            [binary(), "serve", *GOOD, "--port", str(port)], env=clean_environment(), cwd=tmp_path,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             client = connect_once_it_listens(port, process)
@@ -113,7 +114,7 @@ def test_who_connects_as_soon_as_the_port_is_there_is_served() -> None:
             client.close()
         finally:
             process.terminate()
-            process.wait(10)
+            assert process.wait(10) == 0
 
 
 def connect_once_it_listens(port: int, process: subprocess.Popen[bytes]) -> socket.socket:

@@ -1,6 +1,7 @@
 """Wire contract §4: a gateway that is killed again and again under load breaks none of its promises.
 
-The seed decides when it is killed and what clients do; it is printed, and `SIGNALBOX_SEED` sets it. The kernel decides the rest.
+The seed decides when it is killed and what clients do; it is printed, and `SIGNALBOX_SEED` sets it. The kernel decides
+the rest.
 """
 
 from __future__ import annotations
@@ -9,27 +10,18 @@ import json
 import os
 import random
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List
 
 from support.api import Api
-from support.careful import (
-    Address,
-    Asker,
-    Client,
-    Messenger,
-    Notes,
-    Publisher,
-    SocketWatcher,
-    StreamWatcher,
-    TaskNote,
-    User,
-)
-from support.process import GatewayProcess
+from support.careful import Asker, Client, Messenger, Publisher, SocketWatcher, StreamWatcher, User
+from support.notes import Address, Notes, TaskNote
 from support.sockets import Watcher, eventually
 from support.succession import Succession
 
 ROUNDS = 9
-ROUND_SECONDS_MAX = 3.0
+ROUND_SECONDS_MAX = 2.2
+# One that ends in order, among those that are killed.
+ORDERLY_ROUND = 4
 # Of progress at most the last second may be lost.
 LOST_SECONDS_MAX = 1.0
 JOIN_SECONDS_MAX = 15.0
@@ -79,7 +71,8 @@ def check_task(api: Api, task: TaskNote, notes: Notes) -> None:
     if task.end is None:
         return
     assert body["status"] == task.end["status"], (task.end, body)
-    assert task.end["mark"] in json.dumps(body), (task.end, body)
+    # What a worker says to a cancel stands in the event alone.
+    assert body["status"] == "cancelled" or task.end["mark"] in json.dumps(body), (task.end, body)
     if "epoch" in task.end:
         assert (body["epoch"], body["offset"]) == (task.end["epoch"], task.end["offset"]), (task.end, body)
     # The event is kept with it, and is the one that watchers were told.
@@ -186,11 +179,13 @@ def test_killed_again_and_again_it_breaks_no_promise(tmp_path: Any) -> None:
     with Succession(tmp_path, threads=2) as succession:
         clients = crew(notes)
         numbers: Dict[str, int] = {}
+        life = 0
         for round_number in range(ROUNDS + 1):
             api = succession.start()
             check_progress(api, numbers, notes)
             assert not notes.failures, "\n".join(notes.failures[:20])
-            open_to(notes, succession.gateway, life=round_number)
+            assert succession.gateway is not None
+            notes.moved(Address(succession.gateway.host, succession.gateway.port, life))
             if round_number == 0:
                 for client in clients:
                     client.start()
@@ -198,30 +193,27 @@ def test_killed_again_and_again_it_breaks_no_promise(tmp_path: Any) -> None:
                 break
             # Now and then it hardly comes to anything.
             time.sleep(chance.choice([0.05, *(chance.uniform(0.5, ROUND_SECONDS_MAX) for _ in range(4))]))
-            moment = time.monotonic()
-            succession.kill()
-            numbers = settled(notes, moment)
-            open_to(notes, None)
+            if round_number == ORDERLY_ROUND:
+                succession.stop()
+                numbers = settled(notes, time.monotonic() + LOST_SECONDS_MAX)
+            else:
+                moment = time.monotonic()
+                succession.kill()
+                numbers = settled(notes, moment)
+                life += 1
+            notes.moved(None)
         time.sleep(1)
         notes.is_over.set()
         for client in clients:
             client.join(JOIN_SECONDS_MAX)
             assert not client.is_alive(), f"{client.name} does not come to its end"
         print(notes.counts)
-        check_everything(api, notes)
+        # Once more, now that everybody knows what was answered.
         api = succession.crash()
         check_everything(api, notes)
         check_messages_arrive(succession, api, notes)
         check_open_questions(succession, api)
-        api = succession.restart(threads=1)
-        check_everything(api, notes)
     for what in ("ends", "cancels", "reports", "settled reports", "recovered", "not recovered", "streamed", "outcomes",
                  "questions", "ends told", "unanswered"):  # fmt: skip
         assert notes.counts.get(what), f"the test saw no {what}: {notes.counts}"
     assert notes.kept and notes.acknowledged
-
-
-def open_to(notes: Notes, gateway: Optional[GatewayProcess], life: int = 0) -> None:
-    notes.moved(Address(gateway.host, gateway.port, life) if gateway else None)
-
-

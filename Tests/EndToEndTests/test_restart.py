@@ -1,7 +1,7 @@
 """Wire contract §1, §3 and §4: what a restart leaves as it was, on the real gateway and a file of SQLite's.
 
-In order (SIGTERM) nothing at all is lost. After a crash (SIGKILL) what was promised is there, and what may have been lost
-is told: a task that was not finished has another epoch, so that nobody takes its numbers for the old ones.
+In order (SIGTERM) nothing at all is lost. After a crash (SIGKILL) what was promised is there, and what may have been
+lost is told: a task that was not finished has another epoch, so that nobody takes its numbers for the old ones.
 """
 
 from __future__ import annotations

@@ -386,6 +386,62 @@ class TestWhileItRuns:
         assert api.task(task)["epoch"] != old, "offset 1 of the old epoch was told and is not kept"
         assert api.task(task)["status"] in ("pending", "running")
 
+    def test_who_is_killed_in_trouble_has_kept_nothing_that_it_refused(self, succession: Succession) -> None:
+        api, task, new = succession.start(threads=2), fresh(), fresh()
+        api.register(task)
+        with locked(succession):
+            for name in (task, new):
+                refused(api.post(f"/api/v1/tasks/{name}/complete"), "locked")
+                api.progress(name, 30)
+            succession.kill()
+        api = succession.start()
+        assert api.task(task)["status"] == "pending"
+        assert api.get(f"/api/v1/tasks/{new}").status == 404
+
+    def test_a_short_transaction_of_another_program_is_waited_for(self, succession: Succession) -> None:
+        api = succession.start()
+        for _ in range(5):
+            held = threading.Event()
+
+            def hold(held: threading.Event = held) -> None:
+                with locked(succession):
+                    held.set()
+                    time.sleep(0.05)
+
+            holding = threading.Thread(target=hold)
+            holding.start()
+            assert held.wait(5)
+            api.complete(fresh())
+            holding.join()
+        assert metric(api, "signalbox_store_up") == 1
+
+    def test_a_copy_that_is_made_meanwhile_is_a_store(self, succession: Succession, tmp_path: pathlib.Path) -> None:
+        """As `docs/operations.md` says: by SQLite's own backup, while the gateway writes."""
+        api, ends = succession.start(threads=2), threading.Event()
+        done: List[str] = []
+
+        def publish() -> None:
+            mine = Api(api.url)
+            while not ends.is_set():
+                name = fresh("copied")
+                mine.complete(name, result="x" * 1000)
+                done.append(name)
+
+        publisher = threading.Thread(target=publish)
+        publisher.start()
+        eventually(lambda: len(done) >= 50)
+        before = list(done)
+        (tmp_path / "copy").mkdir()
+        with contextlib.closing(sqlite3.connect(succession.path)) as source:
+            with contextlib.closing(sqlite3.connect(tmp_path / "copy" / STORE_NAME)) as copy:
+                source.backup(copy)
+        ends.set()
+        publisher.join(5)
+        with Succession(tmp_path / "copy") as other:
+            copied = other.start()
+            assert {copied.task(name)["status"] for name in before} == {"completed"}
+        assert {api.task(name)["status"] for name in done} == {"completed"}
+
     def test_many_who_publish_at_the_moment_it_begins_and_ends_learn_the_truth(self, succession: Succession) -> None:
         api = succession.start(threads=2)
         truths: Dict[str, bool] = {}
@@ -462,7 +518,6 @@ class TestDamagedPages:
         api = succession.crash()
         assert {api.task(task)["status"] for task in damaged} == {"completed"}
         assert {len(api.task(task)["metadata"]["text"]) for task in tasks} == {self.ROW_BYTE_COUNT}
-        assert succession.gateway is not None
 
 
 # At the start
@@ -621,6 +676,18 @@ def test_a_start_on_a_disk_without_room_says_so(tmp_path: pathlib.Path) -> None:
     with Succession(tmp_path) as succession:
         (tmp_path / "new.db").rename(succession.path)
         succession.start().complete("t")
+
+
+def test_a_start_on_a_store_that_another_program_holds_says_so(store: pathlib.Path) -> None:
+    connection = sqlite3.connect(store, isolation_level=None)
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        line = refusal(begin(store, directory=store.parent))
+    finally:
+        connection.close()
+    assert "locked by another program" in line and str(store) in line
+    with Succession(store.parent) as succession:
+        assert succession.start().task("kept")["status"] == "completed"
 
 
 def test_two_gateways_never_share_a_store_whatever_they_call_it(succession: Succession, tmp_path: pathlib.Path) -> None:

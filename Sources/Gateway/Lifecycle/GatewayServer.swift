@@ -11,6 +11,8 @@ package final class GatewayServer {
   private let shared: GatewayShared
   private let threads: [PosixThread]
   private let store: GatewayStore?
+  /// A signal that came during the start, 0 for none: it is not to be lost.
+  private let earlySignal: Int32
 
   /// Listens and starts one thread per shard.
   init(_ configuration: Configuration, log: LogWriter, database: OpenedDatabase?) throws(SystemCallError) {
@@ -52,9 +54,12 @@ package final class GatewayServer {
         })
     }
     self.threads = threads
+    var earlySignal: Int32 = 0
     while shared.restoredShards.load(ordering: .acquiring) < threads.count {
-      _ = signalbox_wait_signal_for(StartLimits.restorePollMilliseconds)
+      let signal = signalbox_wait_signal_for(StartLimits.restorePollMilliseconds)
+      if signal != 0, signal != SIGHUP { earlySignal = signal }
     }
+    self.earlySignal = earlySignal
     shared.isReady.store(true, ordering: .relaxed)
     announce(internalPort: internalListeners?[0].bound.port)
   }
@@ -92,7 +97,7 @@ package final class GatewayServer {
 
   /// Serves until SIGTERM or SIGINT, then drains. A second signal ends the drain.
   package func runUntilSignal() {
-    var signal = signalbox_wait_signal_for(StartLimits.settlingMilliseconds)
+    var signal = earlySignal != 0 ? earlySignal : signalbox_wait_signal_for(StartLimits.settlingMilliseconds)
     if signal == 0 {
       // Reading the configuration, the libraries' own beginnings and the shards' took several times the code that serving
       // takes: it is not to be resident for as long as the gateway runs.

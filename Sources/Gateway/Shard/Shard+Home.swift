@@ -41,14 +41,16 @@ extension Shard {
     var rejected: [(line: Int, problem: Problem)] = []
     var cancelRequested: [TaskIdentifier] = []
     var ends: [FormerTask] = []
+    var isDurable = false
     for line in lines {
       let command: TaskCommand
       switch line.work {
       case .relay(let operation):
-        send(operation)
+        send(operation, waits: isDurable)
         continue
       case .task(let given): command = given
       }
+      if command.isDurable { isDurable = true }
       ends += former(of: command)
       do throws(Problem) {
         let answer = try perform(command)

@@ -17,15 +17,22 @@ extension Shard {
     let body = exchange.body
     do throws(Problem) {
       let report = try RequestBodies.progress(body.span)
-      // What meets an end, or is one, may have to wait for the store.
-      if store != nil, report.isTerminal || taskDesk.isFinished(task) {
-        exchange.pending = .accepted
-        return receiveTaskCommand(.progress(task, report), from: address(of: slot, exchange))
+      // What is an end waits for the store, and what meets one may have to.
+      if store != nil, report.isTerminal { return askHome(slot, exchange, .progress(task, report)) }
+      do throws(Problem) {
+        respond(slot, exchange, status: 202, receipt: try progress(task, report), isTerminal: false)
+      } catch where error.code == .taskFinished && store?.isWaiting == true {
+        askHome(slot, exchange, .progress(task, report))
       }
-      respond(slot, exchange, status: 202, receipt: try progress(task, report), isTerminal: false)
     } catch {
       respond(slot, problem: error)
     }
+  }
+
+  /// As if the report had come by mail.
+  private func askHome(_ slot: Int32, _ exchange: HTTPExchange, _ command: TaskCommand) {
+    exchange.pending = .accepted
+    receiveTaskCommand(command, from: address(of: slot, exchange))
   }
 
   /// Takes a report in, with all that follows from it.
@@ -108,7 +115,7 @@ extension Shard {
       if let lastHome = bulk.lastHome, !(bulk.actsAtOnce && lastHome == index) {
         bulk.batches[lastHome].append(BatchLine(line: line, work: .relay(operation)))
       } else {
-        send(operation)
+        send(operation, waits: bulk.isDurable)
         bulk.accepted += 1
       }
       return
@@ -127,16 +134,18 @@ extension Shard {
   }
 
   /// The operations of a bulk publish, or of a worker's socket, that are no task's.
-  func send(_ operation: PublishOperation, answering address: ReplyAddress = .none) {
+  ///
+  /// - Parameter waits: whether a line before it may wait for the store: what is told of that one comes first.
+  func send(_ operation: PublishOperation, answering address: ReplyAddress = .none, waits: Bool = false) {
     switch operation {
     case .message(let user, let body, let requiresAcknowledgement):
       sendMessage(
-        user, body, requiresAcknowledgement: requiresAcknowledgement, waitSeconds: 0, answering: address)
-    case .broadcast(let body): relay(.everyone, body, answering: address)
+        user, body, requiresAcknowledgement: requiresAcknowledgement, waitSeconds: 0, answering: address, waits: waits)
+    case .broadcast(let body): relay(.everyone, body, answering: address, waits: waits)
     case .channel(let channel, let body):
       relay(
         .channel(channel), JSONText(normalised: ActionDialect.channelMessage(body, channel: channel)),
-        answering: address)
+        answering: address, waits: waits)
     case .register, .progress, .complete, .error, .heartbeat, .node, .log: break
     }
   }

@@ -110,26 +110,33 @@ extension Shard {
   var isReadCompressed: Bool { shared.compressedReaders.load(ordering: .relaxed) > 0 }
 
   /// A message that is no task's event, to every shard; the answer counts whom it reached.
-  func relay(_ target: Relay.Target, _ body: JSONText, answering address: ReplyAddress) {
+  ///
+  /// - Parameter waits: whether it stands behind something that may wait for the store, and waits with it.
+  func relay(_ target: Relay.Target, _ body: JSONText, answering address: ReplyAddress, waits: Bool = false) {
     let parts = gather(.connections, answering: address, partCount: shared.shardCount)
     let frame = makeFrame(body.bytes, compresses: isReadCompressed)
-    postToAll(.relay(Relay(target: target, frame: frame, from: parts)))
+    let message = ShardMessage.relay(Relay(target: target, frame: frame, from: parts))
+    guard waits else { return postToAll(message) }
+    for shard in 0..<shared.shardCount {
+      tell(.mail(shard == index ? message : message.handedOver(), shard: shard))
+    }
   }
 
   func sendMessage(
     _ user: UserIdentifier, _ body: JSONText, requiresAcknowledgement: Bool, waitSeconds: Double,
-    answering address: ReplyAddress
+    answering address: ReplyAddress, waits: Bool = false
   ) {
     guard requiresAcknowledgement else {
       relay(
-        .user(user), JSONText(normalised: ActionDialect.userMessage(body, to: user)), answering: address)
+        .user(user), JSONText(normalised: ActionDialect.userMessage(body, to: user)), answering: address, waits: waits)
       return
     }
     var random = EnvironmentRandom(environment: environment)
     let message = MessageIdentifier.make(for: user, using: &random)
     let payload = JSONText(normalised: ActionDialect.userMessage(body, to: user, acknowledgedAs: message))
-    post(
-      .message(.send(message, user, payload, waitSeconds: waitSeconds), from: address), to: shared.home(of: user))
+    let command = ShardMessage.message(.send(message, user, payload, waitSeconds: waitSeconds), from: address)
+    let home = shared.home(of: user)
+    if waits { tell(.mail(command, shard: home)) } else { post(command, to: home) }
   }
 
   /// One made with a JWT carries all its claims; one made by a publisher only the user (contract §6).
@@ -229,7 +236,7 @@ extension Shard {
     guard shared.isReady.load(ordering: .relaxed) else { return json(slot, 503, ResponseBodies.health("starting")) }
     if let health = shared.store?.health, !health.isHealthy {
       return json(
-        slot, 503, ResponseBodies.health("store_unavailable", detail: health.failure?.detail))
+        slot, 503, ResponseBodies.health("store_unavailable", detail: health.failure?.kind.cause.description))
     }
     json(slot, 200, ResponseBodies.health("ok"))
   }

@@ -43,7 +43,7 @@ extension Shard {
     }
     topic.runTail = index
     topic.runByteCount += delivery.byteCount
-    if topic.runByteCount >= ShardLimits.runByteCountMax || openEvents.count >= ShardLimits.openEventCountMax {
+    if topic.runByteCount >= runByteCountMax || openEvents.count >= ShardLimits.openEventCountMax {
       closeRuns()
     }
   }

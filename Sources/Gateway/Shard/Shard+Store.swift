@@ -89,8 +89,7 @@ extension Shard {
     let failed = store.takeFailed(through: sequence) { output in
       switch output {
       // The outcome stands and is stored with the next attempt that succeeds: until then nobody hears of it.
-      case .resolved(let confirmation): confirmation.resolvedBy != .timeout
-      case .messageSettled: true
+      case .resolved, .messageSettled: true
       case .reply, .mail, .event, .ended, .created, .command, .watch, .opened, .messageOpened: false
       }
     }
@@ -131,7 +130,11 @@ extension Shard {
 
   /// Refuses at the door what could only be answered 503 later; nothing has changed then.
   func requireStore() throws(Problem) {
-    guard let store, !store.health.isHealthy else { return }
+    guard let store else { return }
+    guard store.heldCount < StoreLimits.heldCountMax else {
+      throw Problem(.overCapacity, "\(store.heldCount) answers of this shard wait for the store, the most that may")
+    }
+    guard !store.health.isHealthy else { return }
     throw Problem(.storeUnavailable, store.health.failure?.detail ?? "the store does not take changes")
   }
 
@@ -194,16 +197,14 @@ extension Shard {
   }
 
   /// The newest state of the tasks that have moved since the last tick: the rate of writing is bounded whatever the rate of
-  /// reports. A turn writes so many; the next one goes on.
+  /// reports. So many are written at once; the next ones when those are.
   func writeBehind() {
     guard let store, nowMilliseconds >= store.nextTickAt, store.mayTick else { return }
     let count = min(store.dirty.count, StoreLimits.dirtyPerTurnMax)
     for record in store.dirty.suffix(count) where record.isDirty { write(record, to: store, isAwaited: false) }
     store.dirty.removeLast(count)
-    if store.dirty.isEmpty {
-      store.nextTickAt = .max
-      store.noteTick()
-    }
+    store.noteTick()
+    if store.dirty.isEmpty { store.nextTickAt = .max }
   }
 
   /// Milliseconds of the shard's clock at which `writeBehind` has something to do. While it waits for the disk the notice of

@@ -22,6 +22,8 @@ import Protocol
   /// This turn's events by task, and their tasks: see `closeRuns`.
   var openEvents: [OpenEvent] = []
   var openTopics: [LocalTopic] = []
+  /// Bytes of a run before it is closed.
+  let runByteCountMax: Int
   var flushList = PackedList<Int32>()
   /// Connections that earlier turns have left to be flushed, oldest first from `leftOverPosition` on.
   var leftOver = PackedList<Int32>()
@@ -119,6 +121,8 @@ import Protocol
     unsafe receiveBuffer = .allocate(byteCount: ShardLimits.receiveByteCount, alignment: 16)
     unsafe sendBuffer = .allocate(byteCount: ShardLimits.sendByteCount, alignment: 16)
     let configuration = shared.configuration
+    runByteCountMax = min(
+      ShardLimits.runByteCountMax, configuration.sendBufferByteCount / ShardLimits.unflushedShare)
     var settings = TaskDeskSettings()
     settings.historyEventCountMax = configuration.historyEventCount
     settings.historySecondsMax = configuration.historyTimeToLive.seconds
@@ -203,7 +207,8 @@ enum ShardLimits {
   static let sendByteCount = 65_536
   /// A frame from this size on is sent from where it lies.
   static let directSendByteCountMin = 16_384
-  /// Bytes of one task's events of one turn that are joined: more leave in pieces.
+  /// Bytes of one task's events of one turn that are joined: more leave in pieces. An empty queue takes a run of any size, so
+  /// a run is at most a quarter of the hard limit too (`unflushedShare`): the rest is for what may not be left out.
   static let runByteCountMax = 65_536
   /// Events of a turn that wait to be queued: more are queued at once.
   static let openEventCountMax = 8_192

@@ -26,8 +26,8 @@ enum HeldOutput {
   case watch(WatchRequest)
   /// A new question. Where the store fails nobody is asked, and it is taken back.
   case opened(Confirmation, to: ReplyAddress, waitSeconds: Double)
-  /// An outcome. One that a user or a publisher gave is told to nobody before it is durable, however long that takes. A
-  /// deadline's may be told, for a restart would come to the same.
+  /// An outcome: told to nobody before it is durable, however long that takes. Not even a deadline's: the wall clock, by which
+  /// a restart goes, may have been set back.
   case resolved(Confirmation)
   /// A new message that wants an acknowledgement. Where the store fails it is not sent, and taken back.
   case messageOpened(UserMessage, to: ReplyAddress, waitSeconds: Double)
@@ -147,6 +147,8 @@ enum StoreLimits {
   /// Milliseconds from a task's first unwritten report to the write: with the commit behind it less than the second of progress
   /// that a crash may cost (contract §4.3).
   static let tickMilliseconds: Int64 = 500
+  /// Outputs that wait for the store; what would be one more is refused. A disk that hangs holds so many, and no more.
+  static let heldCountMax = 131_072
   /// Tasks written in one turn, at about 3 µs each.
   static let dirtyPerTurnMax = 1024
 }

@@ -26,3 +26,20 @@ struct StoreFailure: Error, Sendable, Equatable {
   /// One lower-case sentence: what, the path, the remedy.
   let detail: String
 }
+
+extension StoreFailure.Kind {
+  /// For everybody: what an operator is told besides names paths.
+  var cause: StaticString {
+    switch self {
+    case .full: "the disk is full"
+    case .readOnly: "the store takes no writes"
+    case .locked: "another program holds the store"
+    case .corrupt: "the store is damaged"
+    case .unreadable: "the store cannot be read"
+    case .newerSchema: "a newer release wrote the store"
+    case .foreign: "the store is another program's"
+    case .inUse: "another gateway has the store"
+    case .other: "the store cannot be written"
+    }
+  }
+}

@@ -68,6 +68,16 @@ struct ExecutionDispatcherTests {
       bench.take() == [2, 3, 4].map { .offer(execution($0), to: worker(2)) })
   }
 
+  @Test func `what was created in one moment returns in the order in which it came`() throws {
+    var bench = Bench()
+    try bench.accept(worker(1), 50)
+    for number in 1...50 { bench.create(execution(number), at: 7) }
+    _ = bench.take()
+    bench.dispatcher.left(worker(1), into: &bench.effects)
+    try bench.accept(worker(2), 50)
+    #expect(bench.take() == (1...50).map { .offer(execution($0), to: worker(2)) })
+  }
+
   @Test func `a report over HTTP claims for whoever was offered it`() throws {
     var bench = Bench()
     try bench.accept(worker(1), 1)

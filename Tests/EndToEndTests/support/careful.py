@@ -1,8 +1,6 @@
-"""Clients that are careful as clients should be, and what they were told.
-
-They ask again until they are answered, come back to where they were, and write down everything that they are told: ends,
-places, outcomes. Whatever contradicts what was told before is a failure at once (`Notes`); what is missing is found afterwards.
-"""
+"""Clients that are careful as clients should be: they ask again until they are answered, come back to where they were,
+and write down all that they are told (`Notes`). What contradicts what was told before is a failure at once; what is
+missing is found afterwards."""
 
 from __future__ import annotations
 
@@ -11,118 +9,22 @@ import random
 import threading
 import time
 import traceback
-from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import urllib3
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
+from .notes import PAUSE_SECONDS, Address, Notes, Over, TaskNote
 from .process import API_KEY
 
 BROKEN = (OSError, EOFError, urllib3.exceptions.HTTPError, ConnectionClosed, InvalidHandshake)
 """What a connection to a gateway that was killed ends with; TimeoutError is an OSError."""
 
 TERMINAL = ("complete", "error", "cancelled")
-PAUSE_SECONDS = 0.02
-
-
-@dataclass
-class Address:
-    """Where the gateway of the moment listens."""
-
-    host: str
-    port: int
-    life: int
-    """Counts the gateways that did not stop in order: within one, histories are whole and epochs stay."""
-
-
-@dataclass
-class TaskNote:
-    """What a task's publisher knows of it."""
-
-    name: str
-    title: str
-    number: int = 0
-    """Of the last report; every report has a higher one, whatever becomes of its answer."""
-    receipts: List[Tuple[float, int]] = field(default_factory=list)
-    """When a report was answered, and its number."""
-    place: Optional[Tuple[str, int]] = None
-    is_registered: bool = False
-    is_cancel_requested: bool = False
-    end: Optional[Dict[str, Any]] = None
-    """Once it was answered: `status`, `mark`, and `epoch` and `offset` where the answer had them."""
-
-
-class Notes:
-    """What everybody was told. Any thread."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-        self.failures: List[str] = []
-        self.is_over = threading.Event()
-        self._lock = threading.Lock()
-        self._address: Optional[Address] = None
-        self.tasks: List[TaskNote] = []
-        self.events: Dict[Tuple[str, str, int], str] = {}
-        self.outcomes: Dict[str, str] = {}
-        self.deadlines: Dict[str, float] = {}
-        self.kept: Dict[Tuple[str, str], Tuple[Any, int, bytes]] = {}
-        self.messages: Set[str] = set()
-        self.arrived: Set[str] = set()
-        self.acknowledged: Set[str] = set()
-        self.counts: Dict[str, int] = {}
-
-    def count(self, what: str) -> None:
-        with self._lock:
-            self.counts[what] = self.counts.get(what, 0) + 1
-
-    def fail(self, sentence: str) -> None:
-        self.failures.append(sentence)
-
-    # The gateway of the moment
-
-    def moved(self, address: Optional[Address]) -> None:
-        self._address = address
-
-    def address(self) -> Address:
-        """Waits for one."""
-        while True:
-            address = self._address
-            if address is not None:
-                return address
-            if self.is_over.is_set():
-                raise Over
-            time.sleep(PAUSE_SECONDS)
-
-    # What may never be contradicted
-
-    def saw_event(self, task: str, epoch: str, offset: int, event: Dict[str, Any]) -> None:
-        content = json.dumps({name: value for name, value in event.items() if name != "skipped"}, sort_keys=True)
-        with self._lock:
-            known = self.events.setdefault((task, epoch, offset), content)
-        if known != content:
-            self.fail(f"{task} {epoch}:{offset} is two events:\n  {known}\n  {content}")
-        self.count("events")
-
-    def saw_outcome(self, callback: str, message: Dict[str, Any]) -> None:
-        content = json.dumps([message[name] for name in ("proceed", "feedback", "resolved_by")])
-        with self._lock:
-            known = self.outcomes.setdefault(callback, content)
-        if known != content:
-            self.fail(f"{callback} has two outcomes: {known}, {content}")
-        self.count("outcomes")
-
-    def saw_deadline(self, callback: str, deadline: float) -> None:
-        with self._lock:
-            known = self.deadlines.setdefault(callback, deadline)
-        if known != deadline:
-            self.fail(f"{callback} had the deadline {known}, and then {deadline}")
-
-
-class Over(Exception):
-    """There is nothing more to be done."""
+Place = Tuple[str, int, int]
+"""Epoch, offset, and the life of the gateway that told it."""
 
 
 class Client(threading.Thread):
@@ -172,7 +74,9 @@ class Client(threading.Thread):
         response = self._pool.request(method, path, body=content, headers=headers)
         return response.status, response.data, "idempotency-replayed" in response.headers
 
-    def insist(self, method: str, path: str, body: Any = None, key: Optional[str] = None) -> Tuple[int, bytes, bool, int]:
+    def insist(
+        self, method: str, path: str, body: Any = None, key: Optional[str] = None
+    ) -> Tuple[int, bytes, bool, int]:
         """As `once`, until there is an answer that is not `try again`; besides, how often it was asked."""
         tries = 0
         while True:
@@ -275,8 +179,8 @@ class Publisher(Client):
         if bulk and status == 200 and answer["rejected"]:
             status, answer = answer["rejected"][0]["error"]["status"], answer["rejected"][0]["error"]
         if status == 409:
-            # The first try was taken, and its answer lost. A key would have brought it; but that of lines in bulk, which many
-            # homes carry out, is kept when all of them have done so.
+            # The first try was taken, and its answer lost. A key would have brought it; but the answer to lines in bulk
+            # is kept only when all the homes that carry them out have answered.
             assert answer["code"] == "task_finished" and tries > 1 and (bulk or not key), (tries, key, content)
         else:
             assert status == (202 if call == "progress" else 200), (status, content)
@@ -293,7 +197,7 @@ class SocketWatcher(Client):
     COUNT = 12
 
     def work(self) -> None:
-        places: Dict[str, Tuple[str, int, int]] = {}
+        places: Dict[str, Place] = {}
         followed: Dict[str, int] = {}
         for _ in range(8):
             names = [task.name for task in self.notes.tasks[-60:]]
@@ -306,10 +210,11 @@ class SocketWatcher(Client):
                 pass
             time.sleep(PAUSE_SECONDS)
 
-    def _watch(self, names: List[str], places: Dict[str, Tuple[str, int, int]]) -> None:
+    def _watch(self, names: List[str], places: Dict[str, Place]) -> None:
         address = self.notes.address()
         until = time.monotonic() + self.random.uniform(0.3, 1.5)
-        with connect(f"ws://{address.host}:{address.port}/ws", proxy=None, close_timeout=1, ping_interval=None) as socket:
+        url = f"ws://{address.host}:{address.port}/ws"
+        with connect(url, proxy=None, close_timeout=1, ping_interval=None) as socket:
             for name in names:
                 message: Dict[str, Any] = {"action": "subscribe", "task_id": name, "wait": True}
                 if name in places:
@@ -322,7 +227,7 @@ class SocketWatcher(Client):
                     continue
                 self._take(message, address.life, places)
 
-    def _take(self, message: Dict[str, Any], life: int, places: Dict[str, Tuple[str, int, int]]) -> None:
+    def _take(self, message: Dict[str, Any], life: int, places: Dict[str, Place]) -> None:
         kind, name = message["type"], message.get("task_id")
         if kind == "subscription_confirmed":
             place = places.get(name)
@@ -361,7 +266,7 @@ class StreamWatcher(Client):
             time.sleep(PAUSE_SECONDS)
             return
         name = self.random.choice(self.notes.tasks[-20:]).name
-        place: Optional[Tuple[str, int, int]] = None
+        place: Optional[Place] = None
         until = time.monotonic() + 5
         while time.monotonic() < until and not self.notes.is_over.is_set():
             try:
@@ -372,9 +277,8 @@ class StreamWatcher(Client):
                 return
             time.sleep(PAUSE_SECONDS)
 
-    def _follow(
-        self, name: str, place: Optional[Tuple[str, int, int]]
-    ) -> Tuple[Optional[Tuple[str, int, int]], bool]:
+    def _follow(self, name: str, place: Optional[Place]) -> Tuple[Optional[Place], bool]:
+        """Where it came to, and whether that is the end."""
         address = self.notes.address()
         pool = urllib3.HTTPConnectionPool(address.host, address.port, maxsize=1, retries=False, timeout=1)
         headers = {"Last-Event-ID": f"{place[0]}:{place[1]}"} if place else {}
@@ -390,7 +294,7 @@ class StreamWatcher(Client):
                 try:
                     piece = answer.read1(65536)
                 except BROKEN:
-                    return place, False
+                    piece = b""
                 if not piece:
                     return place, False
                 *blocks, rest = (rest + piece).split(b"\n\n")
@@ -398,29 +302,34 @@ class StreamWatcher(Client):
                     members = dict(line.split(": ", 1) for line in block.decode().split("\n") if ": " in line)
                     if "id" not in members:
                         continue
-                    epoch, _, number = members["id"].rpartition(":")
-                    offset, data = int(number), json.loads(members["data"])
-                    if members["event"] == "snapshot":
-                        if place and place[2] == address.life:
-                            self.notes.fail(f"{name}: {place} was told by the gateway that did not recover it: {block!r}")
-                        place = (epoch, offset, address.life)
-                        if data["status"] in ("completed", "failed", "cancelled"):
-                            return place, True
-                    elif members["event"] in ("progress", *TERMINAL):
-                        if is_first and place and place[0] != epoch:
-                            self.notes.fail(f"{name}: {block!r} goes on from {place}")
-                        if place and place[1] + 1 + data.get("skipped", 0) != offset:
-                            self.notes.fail(f"{name}: {block!r} came after {place}")
-                        place = (epoch, offset, address.life)
-                        event = {key: value for key, value in data.items() if key not in ("epoch", "offset", "task_id")}
-                        self.notes.saw_event(name, epoch, offset, {"type": members["event"], **event})
-                        self.notes.count("streamed")
-                        if members["event"] in TERMINAL:
-                            return place, True
+                    place, is_over = self._take(name, members, place, address.life, is_first)
                     is_first = False
+                    if is_over:
+                        return place, True
         finally:
             answer.close()
             pool.close()
+
+    def _take(
+        self, name: str, members: Dict[str, str], place: Optional[Place], life: int, is_first: bool
+    ) -> Tuple[Place, bool]:
+        epoch, _, number = members["id"].rpartition(":")
+        offset, data = int(number), json.loads(members["data"])
+        after: Place = (epoch, offset, life)
+        if members["event"] == "snapshot":
+            if place and place[2] == life:
+                self.notes.fail(f"{name}: {place} was told by the gateway that did not recover it: {members}")
+            return after, data["status"] in ("completed", "failed", "cancelled")
+        if members["event"] not in ("progress", *TERMINAL):
+            return after, False
+        if is_first and place and place[0] != epoch:
+            self.notes.fail(f"{name}: {members} goes on from {place}")
+        if place and place[1] + 1 + data.get("skipped", 0) != offset:
+            self.notes.fail(f"{name}: {members} came after {place}")
+        event = {key: value for key, value in data.items() if key not in ("epoch", "offset", "task_id")}
+        self.notes.saw_event(name, epoch, offset, {"type": members["event"], **event})
+        self.notes.count("streamed")
+        return after, members["event"] in TERMINAL
 
 
 class Asker(Client):

@@ -14,8 +14,8 @@ STORE_NAME = "signalbox.db"
 
 
 class Succession:
-    """One database, and the gateway that has it now. Each start is on a port of its own: a client that tries a port on which
-    nobody listens may be given that same port by the kernel, and meet itself."""
+    """One database, and the gateway that has it now. Each start is on a port of its own: a client that tries a port on
+    which nobody listens may be given that same port by the kernel, and meet itself."""
 
     def __init__(self, directory: pathlib.Path, *flags: str, threads: int = 1) -> None:
         self.directory = directory

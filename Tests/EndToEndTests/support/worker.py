@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -25,6 +25,7 @@ class Worker:
         )
         self.socket: ClientConnection = self._opening.__enter__()
         self._number = 0
+        self._commands: List[Dict[str, Any]] = []
 
     def __enter__(self) -> "Worker":
         return self
@@ -36,13 +37,19 @@ class Worker:
         self.socket.send(message if isinstance(message, str) else json.dumps(message))
 
     def next(self) -> Dict[str, Any]:
+        return self._commands.pop(0) if self._commands else self._receive()
+
+    def _receive(self) -> Dict[str, Any]:
         return json.loads(self.socket.recv(ANSWER_SECONDS_MAX))
 
     def ask(self, op: str, **members: Any) -> Dict[str, Any]:
-        """The operation's answer, which must be the next message."""
+        """The operation's answer. Commands come from other threads, and may come before it: `next` gives them."""
         self._number += 1
         self.send({"id": self._number, "op": op, **members})
-        answer = self.next()
+        answer = self._receive()
+        while "ok" not in answer:
+            self._commands.append(answer)
+            answer = self._receive()
         assert answer["id"] == self._number, answer
         return answer
 

@@ -30,7 +30,8 @@ final class DurabilitySimulation {
     let users = ["ann", "bob"]
     publishers = (0..<2).map { SimulatedPublisher(name: "p\($0)", users: users, ledger: ledger) }
     watchers = (0..<3).map {
-      SimulatedWatcher(name: "w\($0)", user: users[$0 % 2], ledger: ledger, flaw: flaws.watcher)
+      SimulatedWatcher(
+        name: "w\($0)", user: users[$0 % 2], ledger: ledger, isForgetful: seed % 4 == 1, flaw: flaws.watcher)
     }
   }
 
@@ -38,6 +39,7 @@ final class DurabilitySimulation {
     SimulatedGateway(shardCount: [1, 2, 3][Int(seed % 3)], seed: seed, world: world, disk: disk) {
       $0.sendBufferByteCount = 20_000
       $0.cancelTimeout = .seconds(4)
+      $0.leaseGrace = .seconds(2)
     }
   }
 
@@ -67,6 +69,9 @@ final class DurabilitySimulation {
       if disk.failure != nil { ledger.trace("the disk is well") }
       disk.failure = nil
     case 8..<16: gateway.advance(milliseconds: Int64.random(in: 1...900, using: &random))
+    case 17:
+      // Somebody sets the clock; deadlines go by another one.
+      world.wallShift = min(max(world.wallShift + Double.random(in: -600...600, using: &random), -1000), 1000)
     case 16: gateway.advance(seconds: Int64.random(in: 1...4, using: &random))
     default: break
     }
@@ -100,8 +105,8 @@ final class DurabilitySimulation {
       gateway.advance(milliseconds: 100)
     }
     for publisher in publishers where !publisher.isIdle { ledger.note("\(publisher.name) is not answered") }
-    // Deadlines of questions and cancels pass.
-    gateway.advance(seconds: 12)
+    // Deadlines of questions, cancels and leases pass, and the last try of every message.
+    gateway.advance(seconds: 26)
     for watcher in watchers {
       watcher.catchUp()
       watcher.checkEnds()
@@ -125,6 +130,9 @@ final class DurabilitySimulation {
       }
       let message = Message(answer.body)
       ledger.shown(message.string("status") ?? "", of: task, knownEnd: ledger.ends[task]?.status)
+      if ledger.leased.contains(task), message.string("status") == "running" {
+        ledger.note("\(when): nobody has worked on \(task) for longer than its lease, and it is running")
+      }
       if let result = ledger.acknowledgedEnds[task], message.raw("result") != result, message.raw("error") != result {
         ledger.note("\(when): \(task) ended with \(result), and has \(message)")
       }
@@ -134,6 +142,13 @@ final class DurabilitySimulation {
       if ledger.acknowledgedCancels.contains(task), message.raw("cancel_requested") != "true" {
         ledger.note("\(when): the cancel of \(task) was acknowledged and is gone")
       }
+    }
+    for message in ledger.messages.values.sorted() {
+      guard let answer = ask("/api/v1/messages/\(message)"), answer.status == 200 else {
+        ledger.note("\(when): message \(message) was accepted and is gone")
+        continue
+      }
+      if Message(answer.body).string("status") == "pending" { ledger.note("\(when): \(message) is still being sent") }
     }
     for callback in ledger.questions.values.sorted() {
       guard let answer = ask("/api/v1/confirmations/\(callback)"), answer.status == 200 else {

@@ -13,6 +13,10 @@ final class PromiseLedger {
   var acknowledgedEnds: [String: String] = [:]
   /// Cancels that were answered with 2xx.
   var acknowledgedCancels: Set<String> = []
+  /// Tasks with a lease.
+  var leased: Set<String> = []
+  /// Messages that were accepted with 2xx, by their key.
+  var messages: [String: String] = [:]
   /// Questions that were asked with 2xx, by their key.
   private(set) var questions: [String: String] = [:]
   /// What it took: nothing is proven by a run in which nothing happened.

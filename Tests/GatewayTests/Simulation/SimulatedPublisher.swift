@@ -4,7 +4,7 @@
 final class SimulatedPublisher {
   private struct Intent {
     enum Kind {
-      case register, progress, complete, fail, cancel, acknowledgeCancel, question, look
+      case register, progress, complete, fail, cancel, acknowledgeCancel, question, message, look
     }
     let kind: Kind
     let task: String
@@ -25,8 +25,8 @@ final class SimulatedPublisher {
   private var intent: Intent?
   private var tasks: [String] = []
   private var finished: Set<String> = []
-  /// Tasks whose end came from elsewhere: from a cancel that nobody acknowledged in time.
-  private var mayHaveBeenCancelled: Set<String> = []
+  /// Tasks whose end may come from elsewhere: from a cancel that nobody acknowledged in time, or a lease.
+  private var mayHaveEndedByTime: Set<String> = []
   private var progress: [String: Int] = [:]
   private var number = 0
 
@@ -70,7 +70,8 @@ final class SimulatedPublisher {
     guard let task = open.randomElement(using: &random), !random.once(in: 8) else {
       let task = "\(name).\(number)"
       return Intent(
-        kind: .register, task: task, path: "/api/v1/tasks", body: #"{"task_id":"\#(task)","title":"ü"}"#, key: key)
+        kind: .register, task: task, path: "/api/v1/tasks",
+        body: #"{"task_id":"\#(task)","title":"ü"\#(random.once(in: 4) ? #","lease_seconds":3"# : "")}"#, key: key)
     }
     let path = "/api/v1/tasks/\(task)"
     switch Int.random(in: 0..<20, using: &random) {
@@ -88,7 +89,7 @@ final class SimulatedPublisher {
         kind: .fail, task: task, path: path + "/error", body: #"{"error":"e\#(number)"}"#, key: key,
         result: "\"e\(number)\"")
     case 12: return Intent(kind: .cancel, task: task, path: path + "/cancel", body: "{}", key: key)
-    case 13 where mayHaveBeenCancelled.contains(task):
+    case 13 where ledger.acknowledgedCancels.contains(task):
       return Intent(kind: .acknowledgeCancel, task: task, path: path + "/cancel/ack", body: "{}", key: key)
     case 13..<18:
       let user = users.randomElement(using: &random) ?? "u"
@@ -97,6 +98,11 @@ final class SimulatedPublisher {
       // Without a key a question whose answer was lost would be asked twice, as it should.
       return Intent(
         kind: .question, task: task, path: "/api/v1/confirmations" + wait, body: body, key: "\(name)-q\(number)")
+    case 18:
+      let user = users.randomElement(using: &random) ?? "u"
+      return Intent(
+        kind: .message, task: task, path: "/api/v1/users/\(user)/messages?requires_ack=1", body: #"{"n":\#(number)}"#,
+        key: "\(name)-m\(number)")
     default: return Intent(kind: .look, task: task, path: path, body: nil)
     }
   }
@@ -116,6 +122,10 @@ final class SimulatedPublisher {
     switch (pending.kind, answer.status) {
     case (.register, 200...201):
       if !tasks.contains(pending.task) { tasks.append(pending.task) }
+      if pending.body?.contains("lease_seconds") == true {
+        ledger.leased.insert(pending.task)
+        mayHaveEndedByTime.insert(pending.task)
+      }
       ledger.registered.insert(pending.task)
     case (.progress, 202): ledger.count("progress")
     case (.complete, 200), (.fail, 200):
@@ -131,24 +141,30 @@ final class SimulatedPublisher {
         of: pending.task, "cancelled", epoch: message.string("epoch") ?? "", offset: message.int("offset") ?? -1)
     case (.cancel, 202):
       ledger.acknowledgedCancels.insert(pending.task)
-      mayHaveBeenCancelled.insert(pending.task)
+      mayHaveEndedByTime.insert(pending.task)
     case (_, 409):
       finished.insert(pending.task)
       // With a key the answer of the first try comes again, whatever has become of the connection.
       let isOwnEnd =
         pending.kind == .complete || pending.kind == .fail || pending.kind == .acknowledgeCancel
         || pending.kind == .cancel && pending.tryCount > 1
-      if !mayHaveBeenCancelled.contains(pending.task), !isOwnEnd || pending.key != nil && pending.kind != .cancel, !ledger.isEnded(pending.task) {
+      if !mayHaveEndedByTime.contains(pending.task), !isOwnEnd || pending.key != nil && pending.kind != .cancel, !ledger.isEnded(pending.task) {
         ledger.note("\(pending.kind) of \(pending.task) was answered 409, and nobody had ended it")
       }
     case (.question, 200...201):
       ledger.question(message.string("callback_id") ?? "", key: pending.key ?? "")
       settle(message)
+    case (.message, 200):
+      let message = message.string("message_id") ?? ""
+      if let known = ledger.messages[pending.key ?? ""], known != message {
+        ledger.note("\(pending.key ?? "") was sent twice: \(known) and \(message)")
+      }
+      ledger.messages[pending.key ?? ""] = message
     case (.look, 200): ledger.shown(message.string("status") ?? "", of: pending.task, knownEnd: pending.knownEnd)
     default: ledger.note("\(pending.kind) of \(pending.task) was answered \(answer.status) \(answer.text)")
     }
     // A cancel that went through unseen.
-    if pending.kind == .cancel { mayHaveBeenCancelled.insert(pending.task) }
+    if pending.kind == .cancel { mayHaveEndedByTime.insert(pending.task) }
   }
 
   private func settle(_ message: Message) {

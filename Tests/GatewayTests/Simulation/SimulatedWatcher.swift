@@ -16,6 +16,8 @@ final class SimulatedWatcher {
   private let user: String
   private let ledger: PromiseLedger
   private let flaw: Flaw?
+  /// Does not acknowledge messages.
+  private let isForgetful: Bool
   private var client: SimulatedClient?
   private var handshakeIsDone = false
   /// The next offset of each task that it follows on this connection.
@@ -30,11 +32,12 @@ final class SimulatedWatcher {
   /// Questions whose outcome was known when it connected.
   private var settledBefore: Set<String> = []
 
-  init(name: String, user: String, ledger: PromiseLedger, flaw: Flaw? = nil) {
+  init(name: String, user: String, ledger: PromiseLedger, isForgetful: Bool = false, flaw: Flaw? = nil) {
     self.name = name
     self.user = user
     self.ledger = ledger
     self.flaw = flaw
+    self.isForgetful = isForgetful
   }
 
   func disconnect() {
@@ -114,6 +117,11 @@ final class SimulatedWatcher {
       case "accepted", "already_resolved", "expired": settle(message)
       case "unknown", "forbidden": ledger.note("\(name): \(message)")
       default: ledger.note("\(name): \(message)")
+      }
+    case "" where message.has("message_id"):
+      ledger.count("messages")
+      if !isForgetful {
+        client?.sendText(#"{"action":"ack","message_id":"\#(message.string("message_id") ?? "")"}"#)
       }
     case "error", "welcome", "subscription_confirmed", "task_cancelled": break
     default: ledger.note("\(name): unexpected \(message)")

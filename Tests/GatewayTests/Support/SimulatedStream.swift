@@ -69,5 +69,7 @@ final class SimulatedWorld {
   }
 
   var milliseconds: Int64 { Int64(nanoseconds / 1_000_000) }
-  var wallSeconds: Double { wallStart + Double(nanoseconds - 1_000_000_000_000) / 1e9 }
+  /// Seconds by which somebody has set the wall clock.
+  var wallShift = 0.0
+  var wallSeconds: Double { wallShift + wallStart + Double(nanoseconds - 1_000_000_000_000) / 1e9 }
 }

@@ -35,9 +35,14 @@ package struct ExecutionDispatcher: Sendable {
       case claimed(WorkerIdentifier)
     }
 
-    /// Its place in line, which it keeps: Unix seconds.
+    /// Its place in line, which it keeps: Unix seconds, and of one moment the order in which they came.
     let createdAt: Double
+    let number: UInt64
     var state = State.waiting
+
+    func isBefore(_ other: Execution) -> Bool {
+      createdAt < other.createdAt || (createdAt == other.createdAt && number < other.number)
+    }
   }
 
   private struct Worker {
@@ -62,6 +67,7 @@ package struct ExecutionDispatcher: Sendable {
   /// Workers with room by how much they have: the fairest first, and of equal ones who has waited longest.
   private var seats = DeadlineQueue<Seat>()
   private var freeCount = 0
+  private var createdCount: UInt64 = 0
   package private(set) var waitingCount = 0
 
   package init() {}
@@ -79,7 +85,8 @@ package struct ExecutionDispatcher: Sendable {
     _ execution: TaskIdentifier, at createdAt: Double, into effects: inout [DispatchEffect]
   ) {
     guard executions[execution] == nil else { return }
-    executions[execution] = Execution(createdAt: createdAt)
+    createdCount += 1
+    executions[execution] = Execution(createdAt: createdAt, number: createdCount)
     enqueue(execution)
     offer(into: &effects)
   }
@@ -139,13 +146,18 @@ package struct ExecutionDispatcher: Sendable {
   package mutating func left(_ worker: WorkerIdentifier, into effects: inout [DispatchEffect]) {
     guard let gone = workers.removeValue(forKey: worker) else { return }
     if gone.isFree { freeCount -= 1 }
+    var returned: [(execution: TaskIdentifier, known: Execution)] = []
     for execution in gone.executions {
-      if case .offered = executions[execution]?.state {
-        executions[execution]?.state = .waiting
-        enqueue(execution)
+      if let known = executions[execution], case .offered = known.state {
+        returned.append((execution, known))
       } else {
         executions[execution] = nil
       }
+    }
+    // A set has no order, and the line keeps that of entries of one moment.
+    for (execution, _) in returned.sorted(by: { $0.known.isBefore($1.known) }) {
+      executions[execution]?.state = .waiting
+      enqueue(execution)
     }
     offer(into: &effects)
   }
