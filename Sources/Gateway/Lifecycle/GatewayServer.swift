@@ -148,7 +148,7 @@ enum DrainLimits {
 }
 
 /// A value that one thread made and another one owns from then on.
-private struct HandedOver<Value>: @unchecked Sendable {
+struct HandedOver<Value>: @unchecked Sendable {
   // SENDABLE: the maker gives the value up; only the new thread touches it.
   let value: Value
   init(_ value: Value) { self.value = value }

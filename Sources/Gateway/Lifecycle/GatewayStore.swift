@@ -1,9 +1,15 @@
 import Protocol
 
 /// A database that was opened and read.
-struct OpenedDatabase {
-  let engine: SQLiteEngine
+final class OpenedDatabase {
+  private let engine: SQLiteEngine
   let state: StoredState
+  private var isHandedOver = false
+
+  private init(engine: SQLiteEngine, state: StoredState) {
+    self.engine = engine
+    self.state = state
+  }
 
   /// Opens what `--store` names; nil for memory.
   static func open(_ place: StorePlace) throws(StoreFailure) -> OpenedDatabase? {
@@ -12,15 +18,16 @@ struct OpenedDatabase {
     return OpenedDatabase(engine: engine, state: try engine.load())
   }
 
-  /// Nothing was served from it: it is as it was.
-  func closeUnused() { engine.close(isClean: state.wasStoppedCleanly) }
-}
+  /// For the store's thread, which closes it.
+  fileprivate func handOver() -> HandedOver<any StoreEngine> {
+    isHandedOver = true
+    return HandedOver(engine)
+  }
 
-/// The engine on its way from the thread that opened it to the store's own.
-private struct HandedOver: @unchecked Sendable {
-  // SENDABLE: the maker gives the engine up; only the store's thread touches it.
-  let value: any StoreEngine
-  init(_ value: any StoreEngine) { self.value = value }
+  /// The start has failed. Where nothing can have been served from it, it is as it was.
+  func closeUnused() {
+    if !isHandedOver { engine.close(isClean: state.wasStoppedCleanly) }
+  }
 }
 
 /// The store's thread as shards see it.
@@ -31,7 +38,7 @@ final class GatewayStore: StorePort {
   init(
     _ database: OpenedDatabase, mailboxes: [Mailbox<ShardMessage>], pressure: MailPressure
   ) throws(SystemCallError) {
-    let engine = HandedOver(database.engine)
+    let engine = database.handOver()
     thread = try StoreThread(engine: engine.value, shardCount: mailboxes.count, pressure: pressure) { notice in
       switch notice {
       case .committed(let shard, let sequence): mailboxes[shard].post([.stored(through: sequence)])

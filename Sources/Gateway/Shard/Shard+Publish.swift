@@ -19,11 +19,12 @@ extension Shard {
       let report = try RequestBodies.progress(body.span)
       // What is an end waits for the store, and what meets one may have to.
       if store != nil, report.isTerminal { return askHome(slot, exchange, .progress(task, report)) }
-      do throws(Problem) {
-        respond(slot, exchange, status: 202, receipt: try progress(task, report), isTerminal: false)
-      } catch where error.code == .taskFinished && store?.isWaiting == true {
-        askHome(slot, exchange, .progress(task, report))
+      let receipt: PublishReceipt
+      do throws(Problem) { receipt = try progress(task, report) } catch {
+        guard error.code == .taskFinished, store?.isWaiting == true else { throw error }
+        return askHome(slot, exchange, .progress(task, report))
       }
+      respond(slot, exchange, status: 202, receipt: receipt, isTerminal: false)
     } catch {
       respond(slot, problem: error)
     }

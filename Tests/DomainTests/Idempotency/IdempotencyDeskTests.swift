@@ -9,7 +9,9 @@ struct IdempotencyDeskTests {
 
   private func token(_ number: UInt64) -> IdempotencyToken { IdempotencyToken(high: number, low: number) }
 
-  private func later(_ seconds: Double) -> Moment { Moment(wall: now.wall + seconds, monotonic: now.monotonic + seconds) }
+  private func later(_ seconds: Double) -> Moment {
+    Moment(wall: now.wall + seconds, monotonic: now.monotonic + seconds)
+  }
 
   @Test func `the first is carried out, the next ones wait, and then get its answer`() {
     var desk = IdempotencyDesk()

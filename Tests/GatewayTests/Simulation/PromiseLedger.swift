@@ -27,7 +27,7 @@ final class PromiseLedger {
 
   func trace(_ text: @autoclosure () -> String) { if isTracing { print("  \(text())") } }
 
-  func note(_ mistake: String) { 
+  func note(_ mistake: String) {
     trace("MISTAKE \(mistake)")
     if mistakes.count < 20 { mistakes.append(mistake) }
   }

@@ -50,7 +50,9 @@ final class SimulatedPublisher {
     if intent == nil, mayBegin { intent = next(&random) }
     guard var pending = intent else { return }
     let connection: SimulatedClient
-    if let client { connection = client } else {
+    if let client {
+      connection = client
+    } else {
       connection = gateway.connect(to: Int.random(in: 0..<gateway.shards.count, using: &random))
       client = connection
     }
@@ -148,7 +150,9 @@ final class SimulatedPublisher {
       let isOwnEnd =
         pending.kind == .complete || pending.kind == .fail || pending.kind == .acknowledgeCancel
         || pending.kind == .cancel && pending.tryCount > 1
-      if !mayHaveEndedByTime.contains(pending.task), !isOwnEnd || pending.key != nil && pending.kind != .cancel, !ledger.isEnded(pending.task) {
+      if !mayHaveEndedByTime.contains(pending.task), !isOwnEnd || pending.key != nil && pending.kind != .cancel,
+        !ledger.isEnded(pending.task)
+      {
         ledger.note("\(pending.kind) of \(pending.task) was answered 409, and nobody had ended it")
       }
     case (.question, 200...201):

@@ -51,7 +51,8 @@ final class SimulatedWatcher {
   func step(_ gateway: SimulatedGateway, _ tasks: [String], _ random: inout SeededGenerator) {
     guard let client else {
       let fresh = gateway.connect(
-        to: Int.random(in: 0..<gateway.shards.count, using: &random), roomByteCount: random.once(in: 3) ? 3000 : 1 << 20)
+        to: Int.random(in: 0..<gateway.shards.count, using: &random), roomByteCount: random.once(in: 3) ? 3000 : 1 << 20
+      )
       fresh.upgrade("/ws", [("Sec-WebSocket-Protocol", "signalbox.v1")])
       fresh.sendText(#"{"action":"subscribe","user_id":"\#(user)"}"#)
       self.client = fresh
@@ -109,7 +110,9 @@ final class SimulatedWatcher {
     case "error" where message.has("epoch"): event(message, task)
     case "task_step_result":
       let callback = message.string("callback_id") ?? ""
-      if settledBefore.contains(callback) { ledger.note("\(callback) is asked of a newcomer after its outcome was told") }
+      if settledBefore.contains(callback) {
+        ledger.note("\(callback) is asked of a newcomer after its outcome was told")
+      }
       questions.append(callback)
     case "confirmation_resolved": settle(message)
     case "confirmation_result":
