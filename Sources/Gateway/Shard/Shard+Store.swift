@@ -201,9 +201,12 @@ extension Shard {
   func writeBehind() {
     guard let store, nowMilliseconds >= store.nextTickAt, store.mayTick else { return }
     let count = min(store.dirty.count, StoreLimits.dirtyPerTurnMax)
-    for record in store.dirty.suffix(count) where record.isDirty { write(record, to: store, isAwaited: false) }
+    for record in store.dirty.suffix(count) where record.isDirty {
+      write(record, to: store, isAwaited: false)
+      // Only a batch that has something in it is ever said to be durable.
+      store.noteTick()
+    }
     store.dirty.removeLast(count)
-    store.noteTick()
     if store.dirty.isEmpty { store.nextTickAt = .max }
   }
 

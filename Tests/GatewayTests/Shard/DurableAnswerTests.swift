@@ -218,6 +218,22 @@ struct DurableAnswerTests {
     #expect(disk.commitCount == 1)
   }
 
+  @Test func `a tick that finds everything written keeps nobody from writing at the next one`() {
+    let (gateway, disk) = held()
+    gateway.store?.isHeld = false
+    _ = post(gateway, "tasks/t/progress", #"{"progress":1}"#)
+    // Its end writes the task before the tick comes.
+    #expect(post(gateway, "tasks/t/complete", "{}").answer()?.status == 200)
+    gateway.advance(milliseconds: StoreLimits.tickMilliseconds)
+    for value in 1...2 {
+      _ = post(gateway, "tasks/u/progress", #"{"progress":\#(value)}"#)
+      gateway.advance(milliseconds: StoreLimits.tickMilliseconds)
+      let records = disk.rows.values.map { String(decoding: $0.record, as: UTF8.self) }
+      #expect(records.contains { $0.contains(#""task_id":"u""#) && $0.contains(#""offset":\#(value)"#) })
+    }
+    gateway.expectNothingLeft()
+  }
+
   // MARK: Idempotency-Key
 
   @Test(arguments: [1, 2, 3])

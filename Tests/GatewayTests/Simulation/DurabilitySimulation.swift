@@ -19,6 +19,8 @@ final class DurabilitySimulation {
   private let publishers: [SimulatedPublisher]
   private let watchers: [SimulatedWatcher]
   private var crashCount = 0
+  /// When the disk last failed.
+  private var troubleAt: Int64 = 0
 
   init(seed: UInt64, flaws: Flaws = Flaws()) {
     self.seed = seed
@@ -59,6 +61,7 @@ final class DurabilitySimulation {
     let tasks = publishers.flatMap(\.knownTasks)
     for watcher in watchers where random.once(in: 2) { watcher.step(gateway, tasks, &random) }
     for _ in 0..<Int.random(in: 0...2, using: &random) { gateway.turnOnce() }
+    if disk.failure != nil { troubleAt = world.milliseconds }
     switch Int.random(in: 0..<60, using: &random) {
     case 0: crash()
     case 1, 2:
@@ -82,7 +85,31 @@ final class DurabilitySimulation {
     crashCount += 1
     ledger.trace("crash")
     if random.once(in: 2) { gateway.store?.commit(at: world.milliseconds) }
+    let at = world.milliseconds
     replaceGateway()
+    if at - troubleAt > 3000 { checkProgress(crashedAt: at) }
+    // What this crash may have cost is no matter of the next one.
+    ledger.reports = [:]
+  }
+
+  /// Of progress at most the last second is lost (contract §4.3).
+  private func checkProgress(crashedAt milliseconds: Int64) {
+    for (task, reports) in ledger.reports.sorted(by: { $0.key < $1.key }) where ledger.ends[task] == nil {
+      guard let last = reports.lastIndex(where: { $0.milliseconds <= milliseconds - 1000 }) else { continue }
+      var possible = Set(reports[last...].map(\.progress))
+      for case let report? in publishers.map(\.reportUnderWay) where report.task == task {
+        possible.insert(report.progress)
+      }
+      guard let answer = ask("/api/v1/tasks/\(task)"), answer.status == 200 else {
+        ledger.note("\(task) reported more than a second before the crash, and is gone")
+        continue
+      }
+      ledger.count("progress kept")
+      let message = Message(answer.body)
+      if message.string("status") == "running", !possible.contains(message.raw("progress")) {
+        ledger.note("\(task) is at \(message.raw("progress")) after the crash, expected one of \(possible.sorted())")
+      }
+    }
   }
 
   private func replaceGateway() {
@@ -116,6 +143,10 @@ final class DurabilitySimulation {
   // MARK: What was answered with 2xx
 
   private func ask(_ path: String) -> SimulatedClient.Answer? {
+    // What is looked at here is the gateway, not the network.
+    let faults = world.faults
+    world.faults = .none
+    defer { world.faults = faults }
     let client = gateway.connect()
     client.request("GET", path)
     gateway.settle()

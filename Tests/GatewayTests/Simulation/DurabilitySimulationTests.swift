@@ -36,7 +36,7 @@ struct DurabilitySimulationTests {
     }
     // A simulation in which nothing happens proves nothing.
     guard Self.seeds.count >= Self.seedCountByDefault else { return }
-    for what in ["ends acknowledged", "resumed", "outcomes told", "503", "progress"] {
+    for what in ["ends acknowledged", "resumed", "outcomes told", "503", "progress", "progress kept", "messages"] {
       #expect((counts[what] ?? 0) > 0, "no \(what)")
     }
   }

@@ -13,6 +13,8 @@ final class PromiseLedger {
   var acknowledgedEnds: [String: String] = [:]
   /// Cancels that were answered with 2xx.
   var acknowledgedCancels: Set<String> = []
+  /// The reports that were answered 202, by task: when, and the progress.
+  var reports: [String: [(milliseconds: Int64, progress: String)]] = [:]
   /// Tasks with a lease.
   var leased: Set<String> = []
   /// Messages that were accepted with 2xx, by their key.

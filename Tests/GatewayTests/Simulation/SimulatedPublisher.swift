@@ -11,6 +11,8 @@ final class SimulatedPublisher {
     let path: String
     let body: String?
     var key: String?
+    /// What a report said.
+    var progress = ""
     /// What an end said of itself.
     var result = ""
     var tryCount = 0
@@ -29,6 +31,7 @@ final class SimulatedPublisher {
   private var mayHaveEndedByTime: Set<String> = []
   private var progress: [String: Int] = [:]
   private var number = 0
+  private var milliseconds: Int64 = 0
 
   init(name: String, users: [String], ledger: PromiseLedger) {
     self.name = name
@@ -38,12 +41,17 @@ final class SimulatedPublisher {
 
   var knownTasks: [String] { tasks }
   var isIdle: Bool { intent == nil }
+  /// The report that is on its way, which may have been taken in.
+  var reportUnderWay: (task: String, progress: String)? {
+    intent.flatMap { $0.kind == .progress ? ($0.task, $0.progress) : nil }
+  }
 
   /// The gateway is gone, with every connection.
   func disconnect() { client = nil }
 
   /// Reads what has come, then asks something, or the same again.
   func step(_ gateway: SimulatedGateway, _ random: inout SeededGenerator, mayBegin: Bool) {
+    milliseconds = gateway.world.milliseconds
     if let client {
       if let answer = client.answer() { take(answer) } else if client.isEnded { self.client = nil } else { return }
     }
@@ -81,7 +89,9 @@ final class SimulatedPublisher {
       progress[task, default: 0] += 1
       // As it is written so it must arrive: the zeros, the exponent, the letters.
       let body = #"{"progress":\#(progress[task, default: 0] % 100).50,"message":"é\u00e9","details":{"n":1e2}}"#
-      return Intent(kind: .progress, task: task, path: path + "/progress", body: body)
+      return Intent(
+        kind: .progress, task: task, path: path + "/progress", body: body,
+        progress: "\(progress[task, default: 0] % 100).50")
     case 9, 10:
       return Intent(
         kind: .complete, task: task, path: path + "/complete", body: #"{"result":\#(number)}"#, key: key,
@@ -129,7 +139,9 @@ final class SimulatedPublisher {
         mayHaveEndedByTime.insert(pending.task)
       }
       ledger.registered.insert(pending.task)
-    case (.progress, 202): ledger.count("progress")
+    case (.progress, 202):
+      ledger.count("progress")
+      ledger.reports[pending.task, default: []].append((milliseconds, pending.progress))
     case (.complete, 200), (.fail, 200):
       finished.insert(pending.task)
       ledger.count("ends acknowledged")
