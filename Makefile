@@ -25,7 +25,7 @@ build: ## build .build/release/signalbox, with the Swift runtime inside
 	@scripts/install-system-packages.sh build
 	$(RELEASE)
 
-test: build ## run everything: unit tests, end-to-end tests, Autobahn; installs what it needs (10 minutes on 2 cores)
+test: build ## run everything: unit tests, end-to-end tests, Autobahn; installs what it needs (quarter of an hour on 2 cores)
 	@scripts/test.sh
 
 lint: ## check the formatting of every Swift file, and that what is embedded is up to date
