@@ -175,6 +175,8 @@ enum ShardMessage: Sendable {
   indirect case watchOpened(WatchOpening)
   case commandWorker(WorkerIdentifier, SharedFrame)
   indirect case deliver(TaskDelivery)
+  /// A task is somebody's from now on.
+  indirect case owned(TaskOwnership)
   indirect case aside(TaskAside)
   indirect case relay(Relay)
   indirect case ask(ConfirmationNotice)
@@ -208,7 +210,7 @@ extension ShardMessage {
           callback: notice.callback, users: notice.users, frame: notice.frame.handedOver(), only: notice.only))
     case .settled(let callback, let frame): .settled(callback, frame: frame.handedOver())
     case .task, .confirmation, .message, .idempotency, .watch, .unwatch, .repeatStatus, .children, .watchOpened,
-      .deliver, .aside, .closeUser, .answer, .stored, .notStored, .drain, .drainHeard, .stop, .watchAsWorker,
+      .deliver, .owned, .aside, .closeUser, .answer, .stored, .notStored, .drain, .drainHeard, .stop, .watchAsWorker,
       .tellWorkers, .offer, .workerLeft, .dispatch, .commandWorker:
       self
     }

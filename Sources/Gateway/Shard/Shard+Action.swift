@@ -95,7 +95,7 @@ extension Shard {
     connections[slot].identity?.principal ?? .anonymous
   }
 
-  private func sendError(_ slot: Int32, _ message: String, _ key: ActionKey? = nil) {
+  func sendError(_ slot: Int32, _ message: String, _ key: ActionKey? = nil) {
     answer(slot, .text(ActionDialect.error(message, now: nowWall, key: key)))
   }
 
@@ -233,7 +233,7 @@ extension Shard {
     }
   }
 
-  private func drop(_ slot: Int32, _ key: TopicKey) {
+  func drop(_ slot: Int32, _ key: TopicKey) {
     if case .task(let task) = key, let pending = connections[slot].identity?.pendingWatches[task] {
       // Its subscribe is still on the way: what the home answers is given up when it comes.
       connections[slot].identity?.pendingWatches[task]?.withdrawnCount = pending.count

@@ -154,7 +154,10 @@ extension Shard {
         noteReport(on: beat.task)
       case .persist(let change):
         persist(change)
-        if case .registered(let record) = change, record.snapshot.isExecution { tell(.created(record)) }
+        if case .registered(let record) = change {
+          askPermissionAgain(record)
+          if record.snapshot.isExecution { tell(.created(record)) }
+        }
       case .forgotten(let task):
         interests[task].map { if $0.total == 0 { interests[task] = nil } }
         forgetTask(task)

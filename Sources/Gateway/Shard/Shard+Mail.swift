@@ -23,6 +23,7 @@ extension Shard {
     case .children(let changes): receiveChildren(changes)
     case .watchOpened(let opening): receiveOpening(opening)
     case .deliver(let delivery): receiveDelivery(delivery)
+    case .owned(let ownership): receiveOwnership(ownership)
     case .aside(let aside): receiveAside(aside)
     case .relay(let relay): receiveRelay(relay)
     case .ask(let notice): receiveQuestion(notice)
