@@ -76,9 +76,11 @@ final class GatewayShared: Sendable {
   /// Connections of every kind, as of each shard's last turn.
   var connectionCount: Int { lastTurns.reduce(0) { $0 + $1.connectionCount.load(ordering: .relaxed) } }
 
-  func home(of task: TaskIdentifier) -> Int {
+  func home(of task: TaskIdentifier) -> Int { home(ofTaskNamed: task.text) }
+
+  func home(ofTaskNamed name: String) -> Int {
     // With one shard the name need not be hashed.
-    shardCount == 1 ? 0 : Int(TopicHash.of(task.text) % UInt64(shardCount))
+    shardCount == 1 ? 0 : Int(TopicHash.of(name) % UInt64(shardCount))
   }
 
   /// Where a worker's socket is, which its number says.

@@ -7,17 +7,17 @@ extension Shard {
   /// - Parameter state: the whole store's.
   func restore(_ state: StoredState) {
     restoreTasks(state)
-    for row in state.rows(of: .confirmation) {
+    for row in state.rows(of: .confirmation) where isHome(row) {
       guard let confirmation = ConfirmationCodec.decode(row.record, row: row.key) else { note(row); continue }
-      if shared.home(of: confirmation.request.user) == index { confirmationDesk.restore(confirmation, at: moment) }
+      confirmationDesk.restore(confirmation, at: moment)
     }
-    for row in state.rows(of: .message) {
+    for row in state.rows(of: .message) where isHome(row) {
       guard let message = MessageCodec.decode(row.record, row: row.key) else { note(row); continue }
-      if shared.home(of: message.user) == index { messageDesk.restore(message, at: moment) }
+      messageDesk.restore(message, at: moment)
     }
-    for row in state.rows(of: .idempotency) {
+    for row in state.rows(of: .idempotency) where isHome(row) {
       guard let record = IdempotencyCodec.decode(row.record, row: row.key) else { note(row); continue }
-      if shared.home(of: record.token) == index { idempotencyDesk.restore(record, at: moment) }
+      idempotencyDesk.restore(record, at: moment)
     }
     carryTaskEffects()
     carryConfirmationEffects()
@@ -48,14 +48,24 @@ extension Shard {
     }
   }
 
-  /// Told without reading the record: its row is named after the task.
+  /// Told without reading the record: the name of its row says where it belongs, so that each is read once.
   private func isHome(_ row: StoredRow) -> Bool {
-    shared.shardCount == 1 || Int(TopicHash.of(row.name) % UInt64(shared.shardCount)) == index
+    if shared.shardCount == 1 { return true }
+    let home: Int?
+    switch row.table {
+    case .task, .history: home = shared.home(ofTaskNamed: row.name)
+    case .confirmation:
+      home = CallbackIdentifier.userHash(of: CallbackIdentifier(text: row.name)).map { shared.home(ofUserHash: $0) }
+    case .message:
+      home = MessageIdentifier.userHash(of: MessageIdentifier(text: row.name)).map { shared.home(ofUserHash: $0) }
+    case .idempotency: home = IdempotencyToken(text: row.name).map { shared.home(of: $0) }
+    }
+    // A name that is none of ours: somebody has to say so.
+    return home ?? 0 == index
   }
 
   /// A row that cannot be read is left as it is: an older or a newer release may know better.
   private func note(_ row: StoredRow) {
-    guard index == 0 || row.table == .task else { return }
     shared.log.log(
       .warning, "a stored record cannot be read", ["table": .text("\(row.table.name)"), "row": .integer(Int(row.key))])
   }

@@ -20,11 +20,8 @@ extension Shard {
   ///
   /// - Parameter ends: the tasks that it may have ended, as they were before.
   func settle(_ answer: Answer, of command: TaskCommand, to address: ReplyAddress, ends: [FormerTask]) {
-    guard let store, store.isWaiting else {
-      record(answer, for: address)
-      return self.store?.isWaiting == true ? tell(.reply(answer, to: address, ends: ends)) : reply(answer, to: address)
-    }
-    switch command.telling(answer) {
+    // Where nothing is on its way there is nothing to tell apart; a key's record may be the first.
+    switch store?.isWaiting == true ? command.telling(answer) : .afterStored {
     case .atOnce: reply(answer, to: address)
     case .afterShown: tell(.mail(.answer(address, answer), shard: address.shard ?? index))
     case .again: tell(.command(command, from: address))

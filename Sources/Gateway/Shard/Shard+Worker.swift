@@ -66,26 +66,18 @@ extension Shard {
     if case .problem(let problem) = answer {
       send(token.slot, .text(WorkerDialect.refused(identifier, problem)))
     } else {
-      send(token.slot, .text(WorkerDialect.accepted(identifier, Self.members(of: answer, label))))
+      let body = AnswerBodies.render(answer, as: Self.pending(label), now: nowWall)?.body
+      send(token.slot, .text(WorkerDialect.accepted(identifier, body)))
     }
   }
 
-  /// The body of the HTTP call's answer.
-  private static func members(of answer: Answer, _ label: OperationLabel?) -> [UInt8]? {
-    switch answer {
-    case .receipt(let receipt):
-      return label == .complete || label == .error
-        ? ResponseBodies.terminalReceipt(receipt) : ResponseBodies.progressReceipt(receipt)
-    case .task(let snapshot, _): return ResponseBodies.task(snapshot)
-    case .cancelRequested(let isRequested): return ResponseBodies.cancelRequested(isRequested)
-    case .connections(let count):
-      return label == .message
-        ? ResponseBodies.message(nil, connections: count, isAcknowledged: false) : ResponseBodies.connections(count)
-    case .message(let message): return ResponseBodies.message(message)
-    case .logged(let receipt): return ResponseBodies.logReceipt(receipt)
-    // No operation is answered by one of these.
-    case .done, .events, .logLines, .cancelledMany, .page, .confirmation, .confirmationResult, .claim, .batch, .problem:
-      return nil
+  /// How the HTTP call of the same operation would be answered.
+  private static func pending(_ label: OperationLabel?) -> PendingAnswer {
+    switch label {
+    case .complete, .error: .finished
+    case .heartbeat: .heartbeat
+    case .message: .userMessage
+    default: .none
     }
   }
 

@@ -2,7 +2,7 @@ package import Protocol
 
 /// A question to a user with a deadline and a default (contract §1): `pending` → one of the other four, exactly once.
 package struct Confirmation: Sendable {
-  package enum Status: UInt8, Sendable, CaseIterable {
+  package enum Status: UInt8, Sendable, WordedCase {
     case pending
     case confirmed
     case rejected
@@ -18,15 +18,9 @@ package struct Confirmation: Sendable {
       case .withdrawn: "withdrawn"
       }
     }
-
-    /// The status of an API word.
-    package init?(word: String) {
-      guard let known = Self.allCases.first(where: { $0.word.description == word }) else { return nil }
-      self = known
-    }
   }
 
-  package enum ResolvedBy: UInt8, Sendable, CaseIterable {
+  package enum ResolvedBy: UInt8, Sendable, WordedCase {
     case user
     case timeout
     case withdrawn
@@ -37,11 +31,6 @@ package struct Confirmation: Sendable {
       case .timeout: "timeout"
       case .withdrawn: "withdrawn"
       }
-    }
-
-    package init?(word: String) {
-      guard let known = Self.allCases.first(where: { $0.word.description == word }) else { return nil }
-      self = known
     }
   }
 

@@ -3,7 +3,7 @@ package import Protocol
 /// A message to a user that asked for an acknowledgement (contract §3.2): sent, and sent again until somebody
 /// acknowledges it or the tries are used up.
 package struct UserMessage: Sendable, Equatable {
-  package enum Status: UInt8, Sendable, CaseIterable {
+  package enum Status: UInt8, Sendable, WordedCase {
     case pending
     case acknowledged
     /// Sent as often as it is sent, and nobody answered.
@@ -15,11 +15,6 @@ package struct UserMessage: Sendable, Equatable {
       case .acknowledged: "acked"
       case .failed: "failed"
       }
-    }
-
-    package init?(word: String) {
-      guard let known = Self.allCases.first(where: { $0.word.description == word }) else { return nil }
-      self = known
     }
   }
 

@@ -34,11 +34,6 @@ extension TaskDesk {
     return changes
   }
 
-  /// Lists every child of this desk: after tasks were restored, their parents know nothing of them.
-  package mutating func noteAllChildren() {
-    for record in records.values { noteForParent(record) }
-  }
-
   /// Children have changed. A parent that is unknown or finished takes no notice. One event follows, however many of its
   /// children there are, and only where the parent's progress shows something new, which is also what ends a circle of
   /// parents.
